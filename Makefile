@@ -1,0 +1,53 @@
+# Each target sets itself up: a virtual environment with pinned packages, made once and kept until the pins change.
+# Options pass through: make demo ARGS='--json'
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-all test-s3 lint format clean
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Photos and models for development, where a checkout has them beside it.
+export FACEBATCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
+export FACEBATCH_MODELS ?= $(if $(wildcard ../shared/models),$(abspath ../shared/models))
+
+help:  ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(READY)  ## embed, index and match real photos; write demo-out/demo.html
+	@$(BIN)/facebatch demo $(ARGS)
+
+test: lint  ## Checks and the default tests, under 15 minutes on two cores
+	$(BIN)/pytest -m "not slow and not s3 and not benchmark" $(ARGS)
+
+test-all: lint  ## Everything but the S3 server: also the runs of minutes
+	$(BIN)/pytest -m "not s3 and not benchmark" $(ARGS)
+
+test-s3: $(READY)  ## The storage contract on a real S3 server (Ceph RGW), see tests/servers/README.md
+	$(BIN)/pytest -m s3 $(ARGS)
+
+lint: $(READY)  ## ruff, mypy strict, one-way imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## Let ruff format and sort
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove the environment, caches and the demo's output
+	rm -rf $(VENV) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# --no-deps: the constraints are complete, and insightface would bring an OpenCV that needs a display library.
+$(READY): pyproject.toml constraints.txt constraints-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=" >&2; exit 2; }
+	@echo "Setting up $(VENV) (once) ..." >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r constraints.txt -r constraints-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

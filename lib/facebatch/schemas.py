@@ -1,0 +1,133 @@
+"""Every Arrow table that is stored: column, unit, range and order. Readers refuse a newer FORMAT_VERSION.
+
+File metadata of each part: `facebatch.table`, `facebatch.format_version`, `facebatch.model` (fingerprint).
+Compression and encodings are set in `storage.parquet`.
+"""
+
+from enum import StrEnum
+
+import pyarrow as pa
+
+FORMAT_VERSION = 1
+"""Raised when a stored column changes meaning, type or order."""
+
+
+class Outcome(StrEnum):
+    """What became of one input image; exactly one per ledger row."""
+
+    OK = "ok"
+    """At least one face was kept."""
+    NO_FACE = "no_face"
+    """Decoded; the detector found no face at or above its threshold."""
+    FILTERED_QUALITY = "filtered_quality"
+    """Faces were found, and each was rejected with a reason."""
+    DECODE_ERROR = "decode_error"
+    """The bytes are not a readable image of a supported format."""
+    TRUNCATED = "truncated"
+    """The image data ends early."""
+    TOO_SMALL = "too_small"
+    """Fewer pixels than the limit."""
+    TOO_LARGE = "too_large"
+    """More pixels or bytes than the limit; nothing was decoded."""
+    UNSUPPORTED = "unsupported"
+    """A format that is not JPEG, PNG or WebP."""
+    MISSING = "missing"
+    """A manifest names an object that is not there."""
+    UNSAFE_MEMBER = "unsafe_member"
+    """An archive member with an absolute or `..` name, a link or a device."""
+    DUPLICATE_MEMBER = "duplicate_member"
+    """An earlier member of the same shard has this name; the first one counts."""
+    METADATA_ERROR = "metadata_error"
+    """The sidecar or row beside the image cannot be read, so subject and expiry are unknown."""
+    MODEL_ERROR = "model_error"
+    """The model returned something that is not a template: NaN, zero norm or a wrong shape."""
+
+
+BOX = pa.list_(pa.float32(), 4)
+"""x0, y0, x1, y1 in px of the upright image; x1 and y1 exclusive."""
+
+LANDMARKS = pa.list_(pa.float32(), 10)
+"""x, y of the image-left eye, image-right eye, nose tip, image-left and image-right mouth corner, px, upright image."""
+
+GROUPS = pa.map_(pa.string(), pa.string())
+"""Given group labels by variable name. Never inferred; read only by evaluation."""
+
+
+def templates(dim: int) -> pa.Schema:
+    """One row per kept face. Sorted by image_id, face_index.
+
+    `embedding` is float16[dim], unit norm within 2e-3 (the rounding of float16), checked at every load.
+    """
+    return pa.schema(
+        [
+            pa.field("template_id", pa.string(), nullable=False),  # 32 hex digits, unique in a gallery
+            pa.field("subject_id", pa.string()),  # absent: unlabelled
+            pa.field("image_id", pa.string(), nullable=False),
+            pa.field("image_sha256", pa.string(), nullable=False),  # of the encoded bytes, 64 hex digits
+            pa.field("shard_uri", pa.string(), nullable=False),
+            pa.field("face_index", pa.int32(), nullable=False),  # 0-based; by box area, largest first
+            pa.field("box", BOX, nullable=False),
+            pa.field("landmarks", LANDMARKS, nullable=False),
+            pa.field("detector_score", pa.float32(), nullable=False),  # [0, 1]
+            pa.field("quality_inter_eye", pa.float32(), nullable=False),  # 0-100, higher is better
+            pa.field("quality_sharpness", pa.float32(), nullable=False),  # 0-100, higher is better
+            pa.field("quality_luminance", pa.float32(), nullable=False),  # 0-100, higher is better
+            pa.field("captured_at", pa.timestamp("us", "UTC")),
+            pa.field("expires_at", pa.timestamp("us", "UTC")),  # erased at or after this time
+            pa.field("groups", GROUPS),
+            pa.field("embedding", pa.list_(pa.float16(), dim), nullable=False),
+        ]
+    )
+
+
+REJECTED = pa.list_(pa.struct([pa.field("box", BOX, nullable=False), pa.field("reason", pa.string(), nullable=False)]))
+"""Faces found and not kept, with the reason: low_score, too_small, not_largest, not_designated, model_error."""
+
+LEDGER = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("member", pa.string(), nullable=False),  # name inside the shard
+        pa.field("image_sha256", pa.string()),  # absent when no bytes were read
+        pa.field("outcome", pa.string(), nullable=False),  # a value of Outcome
+        pa.field("reason", pa.string()),  # words for a person; absent when there is nothing to add
+        pa.field("faces_found", pa.int32(), nullable=False),
+        pa.field("faces_kept", pa.int32(), nullable=False),
+        pa.field("rejected", REJECTED, nullable=False),
+        pa.field("width", pa.int32()),  # px, upright; absent when no header was read
+        pa.field("height", pa.int32()),
+    ]
+)
+"""One row per image of the shard, in the order of the shard. Holds no times, so that a rerun gives the same bytes."""
+
+TIMINGS = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("decode_ms", pa.float32(), nullable=False),
+        pa.field("detect_ms", pa.float32(), nullable=False),
+        pa.field("embed_ms", pa.float32(), nullable=False),  # alignment, and an equal share of the batch it was in
+    ]
+)
+"""Milliseconds per stage, beside the ledger: one row per image. The only part that differs between runs."""
+
+CANDIDATES = pa.schema(
+    [
+        pa.field("probe_id", pa.string(), nullable=False),
+        pa.field("rank", pa.int32(), nullable=False),  # 1 = best
+        pa.field("subject_id", pa.string()),  # absent: an unlabelled template, which counts as a subject of its own
+        pa.field("template_id", pa.string(), nullable=False),  # the subject's best template
+        pa.field("similarity", pa.float32(), nullable=False),  # cosine in [-1, 1], higher = more alike
+        pa.field("snapshot", pa.int64(), nullable=False),
+    ]
+)
+"""Sorted by probe_id, rank; equal similarities by template_id."""
+
+ROWS = pa.schema(
+    [
+        pa.field("template_id", pa.string(), nullable=False),
+        pa.field("subject_id", pa.string()),
+    ]
+)
+"""Row i of a segment's index and vectors. Sorted by subject (template_id where absent), then template_id."""
+
+STORED = {"ledger": LEDGER, "timings": TIMINGS, "candidates": CANDIDATES, "rows": ROWS}
+"""Tables of fixed shape by name; `templates` depends on the dimension of the model."""
