@@ -1,0 +1,60 @@
+"""The only speller of object keys. Roots are `<gallery>` and `<results>`; names are as in the design, section 3."""
+
+SNAPSHOTS = "snapshots/"
+COMMITS = "commits/"
+TEMPLATES = "templates/"
+LEDGER = "ledger/"
+TIMINGS = "timings/"
+SEGMENTS = "segments/"
+
+
+def snapshot(seq: int) -> str:
+    """The numbered snapshot; the highest number is the head."""
+    return f"{SNAPSHOTS}{seq:012d}.json"
+
+
+def snapshot_seq(key: str) -> int:
+    """The number in a snapshot's key."""
+    return int(key.removeprefix(SNAPSHOTS).removesuffix(".json"))
+
+
+def commit(work_key: str) -> str:
+    """The commit of one unit of work (a shard, a cell): first writer wins."""
+    return f"{COMMITS}{work_key}.json"
+
+
+def part(folder: str, work_key: str, attempt: str) -> str:
+    """A Parquet part under a name nobody reads until a commit names it. `folder` ends in a slash."""
+    return f"{folder}{work_key}-{attempt}.parquet"
+
+
+def segment_file(segment_id: str, name: str, attempt: str) -> str:
+    """One file of a segment, unread until the segment's manifest names it."""
+    stem, _, suffix = name.partition(".")
+    return f"{SEGMENTS}{segment_id}/{stem}-{attempt}.{suffix}"
+
+
+def segment_manifest(segment_id: str) -> str:
+    """Names the segment's files and digests; written last, put-if-absent."""
+    return f"{SEGMENTS}{segment_id}/manifest.json"
+
+
+CANDIDATES = "candidates/"
+BLOCKS = "blocks/"
+SEARCH_MANIFEST = "manifest.json"
+OUTCOMES = "outcomes.parquet"
+
+
+def below(root: str, name: str) -> str:
+    """URI of a root inside another root."""
+    return f"{root.rstrip('/')}/{name}"
+
+
+def numbered(folder: str, number: int) -> str:
+    """A numbered Parquet file of a search: a probe block, or that block's candidate lists."""
+    return f"{folder}{number:06d}.parquet"
+
+
+def preflight(trial: str, name: str) -> str:
+    """A trial object of the check that the store honours put-if-absent; removed at its end."""
+    return f"preflight/{trial}/{name}"
