@@ -1,0 +1,112 @@
+"""Images to rows and rejects: decode, detect, align, embed. No input or output, no clock in the result."""
+
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from facebatch.faces.align import align
+from facebatch.faces.embed import CropBatches
+from facebatch.faces.models import Detector, ModelCard, Recogniser
+from facebatch.faces.quality import assess
+from facebatch.faces.rows import AlignedFace, Examined, Extraction, ShardFacts, assemble
+from facebatch.faces.select import MODEL_ERROR, RejectedFace, select
+from facebatch.faces.settings import FaceSpec
+from facebatch.images.decode import decode
+from facebatch.images.records import DecodedImage, EncodedImage, Reject
+from facebatch.images.source import DecodeSpec
+from facebatch.schemas import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Extractor:
+    """Turns the images of one shard into its tables. Not for use by several threads at once."""
+
+    card: ModelCard
+    detector: Detector
+    recogniser: Recogniser
+    faces: FaceSpec
+    decode: DecodeSpec
+    batch: int
+    """Crops per call of the recogniser, composed across images in the order of the shard."""
+    decode_threads: int = 2
+    """Images decoded ahead, twice this many at most. Changes speed and memory, never a result."""
+
+    def extract(self, images: Iterable[EncodedImage | Reject], shard_uri: str) -> Extraction:
+        """One ledger row per item of `images`; an image_id seen before becomes a reject, the first one counts.
+
+        `images` is read lazily. Only crops waiting for their batch and the look-ahead hold pixels. Raises what the
+        networks raise; a face that cannot be embedded is a row, not an error.
+        """
+        batches = CropBatches(self.recogniser, self.batch)
+        items: list[Examined | Reject] = []
+        with closing(self._decoded(_without_duplicates(images))) as stream:
+            for decoded, decode_ms in stream:
+                items.append(decoded if isinstance(decoded, Reject) else self._examine(decoded, decode_ms, batches))
+        facts = ShardFacts(shard_uri, self.card.fingerprint, self.card.dim)
+        return assemble(items, batches.finish(), facts)
+
+    def _examine(self, decoded: DecodedImage, decode_ms: float, batches: CropBatches) -> Examined:
+        started = time.perf_counter()
+        selection = select(self.detector.detect(decoded.pixels), self.faces)
+        detected = time.perf_counter()
+        aligned: list[AlignedFace] = []
+        rejected = list(selection.rejected)
+        align_s = 0.0
+        for face in selection.kept:
+            before = time.perf_counter()
+            crop = align(decoded.pixels, face.landmarks, self.recogniser.input_size)
+            if crop is None:
+                rejected.append(RejectedFace(face.box, MODEL_ERROR))
+                continue
+            aligned.append(AlignedFace(face, assess(crop, face.landmarks)))
+            align_s += time.perf_counter() - before
+            batches.add(crop)
+        return Examined(
+            source=replace(decoded.source, data=b""),
+            width=decoded.pixels.shape[1],
+            height=decoded.pixels.shape[0],
+            note=decoded.note,
+            faces=tuple(aligned),
+            rejected=tuple(rejected),
+            decode_ms=decode_ms,
+            detect_ms=(detected - started) * 1000.0,
+            align_ms=align_s * 1000.0,
+        )
+
+    def _decoded(
+        self, images: Iterable[EncodedImage | Reject]
+    ) -> Generator[tuple[DecodedImage | Reject, float], None, None]:
+        """Items in order with the milliseconds their decoding took, decoded in threads a bounded way ahead."""
+        window: deque[Future[tuple[DecodedImage | Reject, float]]] = deque()
+        pool = ThreadPoolExecutor(self.decode_threads, thread_name_prefix="decode")
+        try:
+            for item in images:
+                window.append(pool.submit(_timed_decode, item, self.decode))
+                if len(window) >= 2 * self.decode_threads:
+                    yield window.popleft().result()
+            while window:
+                yield window.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _timed_decode(item: EncodedImage | Reject, spec: DecodeSpec) -> tuple[DecodedImage | Reject, float]:
+    if isinstance(item, Reject):
+        return item, 0.0
+    started = time.perf_counter()
+    decoded = decode(item, spec)
+    return decoded, (time.perf_counter() - started) * 1000.0
+
+
+def _without_duplicates(images: Iterable[EncodedImage | Reject]) -> Iterator[EncodedImage | Reject]:
+    seen: set[str] = set()
+    for item in images:
+        if isinstance(item, EncodedImage) and item.image_id in seen:
+            reason = f"image_id {item.image_id!r} is already in this shard; the first one counts"
+            yield Reject(item.image_id, item.member, Outcome.DUPLICATE_MEMBER, reason, item.sha256)
+        else:
+            seen.add(item.image_id)
+            yield item
