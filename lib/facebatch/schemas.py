@@ -81,7 +81,8 @@ def templates(dim: int) -> pa.Schema:
 
 
 REJECTED = pa.list_(pa.struct([pa.field("box", BOX, nullable=False), pa.field("reason", pa.string(), nullable=False)]))
-"""Faces found and not kept, with the reason: low_score, too_small, not_largest, not_designated, model_error."""
+"""Faces found and not kept, with the reason: too_small, small_inter_eye, not_largest, too_many_faces, not_designated,
+or model_error."""
 
 LEDGER = pa.schema(
     [

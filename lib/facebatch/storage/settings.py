@@ -17,7 +17,7 @@ class S3Spec(Spec):
     addressing: Literal["auto", "path", "virtual"] = "auto"
     """Own servers usually want "path"."""
     deadline_s: float = Field(default=120.0, gt=0)
-    """Seconds for one operation including all retries (full jitter)."""
+    """Seconds in which attempts of one operation may start (full jitter); each part of a large file has its own."""
     connect_timeout_s: float = Field(default=5.0, gt=0)
     read_timeout_s: float = Field(default=30.0, gt=0)
     multipart_bytes: int = Field(default=64 << 20, ge=5 << 20)

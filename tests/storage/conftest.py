@@ -1,0 +1,3 @@
+from servers.s3 import ceph, moto
+
+__all__ = ["ceph", "moto"]
