@@ -1,0 +1,100 @@
+"""Commits: one document per unit of work. The first writer wins; readers follow commits and never list parts."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from facebatch.errors import CorruptError, NotFoundError
+from facebatch.images.records import ImageShard
+from facebatch.schemas import FORMAT_VERSION
+from facebatch.spec import Spec
+from facebatch.storage import layout
+from facebatch.storage.digest import digest
+from facebatch.storage.documents import canonical_digest, dump, load
+from facebatch.storage.store import ObjectStore
+
+KEY_LENGTH = 40
+"""Hex digits of a work key (160 bits)."""
+
+
+class PartFile(Spec):
+    """A stored file and what it must be."""
+
+    key: str
+    sha256: str
+    size: int
+    """Bytes."""
+    rows: int
+
+
+class ShardCommit(Spec):
+    """What one input shard became. Its ledger has `images` rows, its templates part `templates.rows`."""
+
+    format_version: int = FORMAT_VERSION
+    shard_key: str
+    shard_uri: str
+    source: str
+    """URI of the source the shard was listed in."""
+    attempt: str
+    model: str
+    """Fingerprint of the model pack."""
+    images: int
+    outcomes: dict[str, int]
+    """Ledger rows by outcome; sums to `images`."""
+    templates: PartFile
+    ledger: PartFile
+    timings: PartFile
+    seconds: dict[str, float]
+    """Wall time of the attempt by stage; differs between runs."""
+
+
+def shard_key(shard: ImageShard, *, model: str, rows_config: Mapping[str, Any]) -> str:
+    """Digest of all that decides the rows of a shard: same input, model and config give the same key."""
+    identity = [FORMAT_VERSION, shard.uri, shard.name, shard.etag, shard.size, model, dict(rows_config)]
+    return canonical_digest(identity)[:KEY_LENGTH]
+
+
+DocumentT = TypeVar("DocumentT", bound=Spec)
+
+
+def put_first(store: ObjectStore, key: str, document: DocumentT) -> tuple[DocumentT, bool]:
+    """Put `document` at `key` unless one is there. Returns the one that stands, and whether it is ours."""
+    if store.put_if_absent(key, dump(document)):
+        return document, True
+    return load(type(document), store.get(key), origin=f"{store.uri}/{key}"), False
+
+
+def find_commit(store: ObjectStore, key: str) -> ShardCommit | None:
+    """The commit of a shard, or None."""
+    try:
+        data = store.get(layout.commit(key))
+    except NotFoundError:
+        return None
+    return load(ShardCommit, data, origin=f"{store.uri}/{layout.commit(key)}")
+
+
+def committed_keys(store: ObjectStore) -> frozenset[str]:
+    """Keys of all committed units below this root, from one listing."""
+    return frozenset(info.key[len(layout.COMMITS) : -len(".json")] for info in store.list(layout.COMMITS))
+
+
+def read_part(store: ObjectStore, part: PartFile) -> bytes:
+    """The verified bytes of a part; CorruptError when they are not what the commit recorded."""
+    try:
+        return store.get(part.key, sha256=part.sha256)
+    except NotFoundError:
+        raise CorruptError(f"{store.uri}/{part.key} is missing although a commit names it; restore it") from None
+
+
+def put_part(store: ObjectStore, key: str, data: bytes, rows: int) -> PartFile:
+    """Write a part under its attempt-unique key and describe it."""
+    store.put(key, data)
+    return PartFile(key=key, sha256=digest(data), size=len(data), rows=rows)
+
+
+def sum_outcomes(commits: Iterable[ShardCommit]) -> dict[str, int]:
+    """Images by outcome over all shards, by name."""
+    totals: dict[str, int] = {}
+    for commit in commits:
+        for outcome, count in commit.outcomes.items():
+            totals[outcome] = totals.get(outcome, 0) + count
+    return dict(sorted(totals.items()))

@@ -1,0 +1,134 @@
+"""Snapshots: numbered, immutable, complete lists of what is live. The highest number is the head."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from facebatch.errors import NotFoundError, StaleError, StopError
+from facebatch.gallery.commits import PartFile, ShardCommit, put_first
+from facebatch.schemas import FORMAT_VERSION
+from facebatch.spec import Spec
+from facebatch.storage import layout
+from facebatch.storage.documents import canonical_digest, load
+from facebatch.storage.store import ObjectStore
+
+
+class ShardEntry(Spec):
+    """One live input shard."""
+
+    shard_key: str
+    shard_uri: str
+    source: str
+    images: int
+    outcomes: dict[str, int]
+    templates: PartFile
+    ledger: PartFile
+
+
+class SegmentEntry(Spec):
+    """One live index segment."""
+
+    segment_id: str
+    kind: str
+    """FAISS factory string."""
+    rows: int
+    manifest_sha256: str
+
+
+class Snapshot(Spec):
+    """The gallery at one moment."""
+
+    format_version: int = FORMAT_VERSION
+    seq: int
+    parent: int | None
+    run_id: str
+    created_at: datetime
+    """Aware UTC."""
+    model: str
+    """Fingerprint; all templates of a snapshot have this one."""
+    model_name: str
+    dim: int
+    shards: tuple[ShardEntry, ...]
+    """Sorted by source, shard URI."""
+    segments: tuple[SegmentEntry, ...] = ()
+    """Empty, or together exactly the templates of `shards`."""
+
+    @property
+    def images(self) -> int:
+        """Ledger rows."""
+        return sum(entry.images for entry in self.shards)
+
+    @property
+    def templates(self) -> int:
+        """Live templates."""
+        return sum(entry.templates.rows for entry in self.shards)
+
+    @property
+    def content_sha256(self) -> str:
+        """Digest of what the gallery holds, whichever attempt wrote it: equal digests, equal templates and segments."""
+        shards = [[s.source, s.shard_uri, s.shard_key, s.templates.sha256, s.ledger.sha256] for s in self.shards]
+        return canonical_digest([self.model, self.dim, shards, [segment.segment_id for segment in self.segments]])
+
+
+def entry(commit: ShardCommit) -> ShardEntry:
+    """The snapshot's line for a commit."""
+    return ShardEntry(
+        shard_key=commit.shard_key,
+        shard_uri=commit.shard_uri,
+        source=commit.source,
+        images=commit.images,
+        outcomes=commit.outcomes,
+        templates=commit.templates,
+        ledger=commit.ledger,
+    )
+
+
+def replace_source(head: Snapshot | None, source: str, commits: Iterable[ShardCommit]) -> tuple[ShardEntry, ...]:
+    """Live shards after `source` was embedded: its own anew, those of other sources as in `head`. Pure."""
+    kept = [shard for shard in head.shards if shard.source != source] if head else []
+    return tuple(sorted([*kept, *map(entry, commits)], key=lambda shard: (shard.source, shard.shard_uri)))
+
+
+def check_one_model(head: Snapshot | None, source: str, model: str, model_name: str) -> None:
+    """StopError when templates of another model would stay beside those of `model`."""
+    if head is None or head.model == model:
+        return
+    others = sorted({shard.source for shard in head.shards if shard.source != source})
+    if others:
+        raise StopError(
+            f"snapshot {head.seq} holds templates of model {head.model_name} from {', '.join(others)}; "
+            f"templates of {model_name} must not be mixed with them: embed into a new gallery"
+        )
+
+
+def head(store: ObjectStore) -> Snapshot | None:
+    """The newest snapshot, or None for a gallery that has none."""
+    seqs = [layout.snapshot_seq(info.key) for info in store.list(layout.SNAPSHOTS)]
+    return read(store, max(seqs)) if seqs else None
+
+
+def read(store: ObjectStore, seq: int) -> Snapshot:
+    """One snapshot by number."""
+    key = layout.snapshot(seq)
+    try:
+        data = store.get(key)
+    except NotFoundError:
+        raise NotFoundError(f"{store.uri} has no snapshot {seq}; list them with a look at {layout.SNAPSHOTS}") from None
+    return load(Snapshot, data, origin=f"{store.uri}/{key}")
+
+
+def require_head(store: ObjectStore) -> Snapshot:
+    """The newest snapshot; NotFoundError saying what to run first when there is none."""
+    snapshot = head(store)
+    if snapshot is None:
+        raise NotFoundError(f"{store.uri} has no snapshot yet; run `facebatch embed` first")
+    return snapshot
+
+
+def publish(store: ObjectStore, snapshot: Snapshot) -> Snapshot:
+    """Put the next number. StaleError when another writer took it with other content: plan again on the new head."""
+    stands, ours = put_first(store, layout.snapshot(snapshot.seq), snapshot)
+    if not ours and stands.content_sha256 != snapshot.content_sha256:
+        raise StaleError(
+            f"{store.uri}: run {stands.run_id} published snapshot {stands.seq} first; run the same command again"
+        )
+    return stands

@@ -1,0 +1,115 @@
+"""The exact scan of one cell: a float32 pass finds who could be on a list, the definition of similarity decides."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from facebatch.match.settings import MatchSpec
+from facebatch.match.similarity import float32_slack, similarities
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """The rows of a segment, one subject's templates side by side, in order of subject, then template_id."""
+
+    vectors: npt.NDArray[np.float16]
+    """(rows, dim)."""
+    starts: npt.NDArray[np.int64]
+    """(subjects,): first row of each subject, ascending; the first is 0."""
+    template_rank: npt.NDArray[np.int64]
+    """(rows,): position of each row's template_id in ascending order; decides ties."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Candidates of a cell, sorted by probe, then similarity descending, then template_id."""
+
+    probe: npt.NDArray[np.int64]
+    """Row of the probe in its block."""
+    row: npt.NDArray[np.int64]
+    """Row of the subject's best template in the segment."""
+    similarity: npt.NDArray[np.float32]
+
+
+def scan(probes: npt.NDArray[np.float16], gallery: Gallery, spec: MatchSpec) -> Hits:
+    """The best `spec.length` subjects of the segment for each probe, at or above `spec.floor`.
+
+    Exact: equal to applying the definition of similarity to all pairs, ties by template_id. Let A be the length-th
+    best float32 subject score seen so far for a probe. At least `length` subjects then have a similarity >= A - slack,
+    so a subject on the final list has one too, and its own float32 score is >= A - 2 slack; one below is left out.
+    """
+    if len(probes) == 0 or len(gallery.vectors) == 0:
+        return Hits(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+    probe, subject = _survivors(probes, gallery, spec)
+    pairs = _expand(probe, subject, gallery)
+    hits = Hits(pairs[:, 0], pairs[:, 1], similarities(probes, gallery.vectors, pairs))
+    return _cut(hits, gallery, spec)
+
+
+def _survivors(
+    probes: npt.NDArray[np.float16], gallery: Gallery, spec: MatchSpec
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(probe, subject) pairs that could be on a list, by their float32 scores."""
+    queries = probes.astype(np.float32)
+    slack = float32_slack(probes.shape[1])
+    top = np.full((len(probes), spec.length), -np.inf, dtype=np.float32)
+    found: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]] = []
+    for first, last in _blocks(gallery, spec.gallery_block):
+        begin = gallery.starts[first]
+        end = gallery.starts[last] if last < len(gallery.starts) else len(gallery.vectors)
+        scores = queries @ gallery.vectors[begin:end].astype(np.float32).T
+        best = np.maximum.reduceat(scores, gallery.starts[first:last] - begin, axis=1)
+        top = _largest(np.concatenate([top, best], axis=1), spec.length)
+        probe, subject = np.nonzero(best >= _bound(top, slack, spec.lowest)[:, None])
+        found.append((probe, subject + first, best[probe, subject]))
+    probe, subject, score = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    kept = score >= _bound(top, slack, spec.lowest)[probe]
+    return probe[kept], subject[kept]
+
+
+def _blocks(gallery: Gallery, rows: int) -> Iterator[tuple[int, int]]:
+    """Ranges of whole subjects, each of at most `rows` rows unless one subject alone has more."""
+    first = 0
+    while first < len(gallery.starts):
+        last = int(np.searchsorted(gallery.starts, gallery.starts[first] + rows, side="right")) - 1
+        if len(gallery.vectors) - gallery.starts[first] <= rows:
+            last = len(gallery.starts)
+        last = max(last, first + 1)
+        yield first, last
+        first = last
+
+
+def _largest(scores: npt.NDArray[np.float32], n: int) -> npt.NDArray[np.float32]:
+    """(probes, n): the n largest of each row, the smallest of them first."""
+    return np.partition(scores, scores.shape[1] - n, axis=1)[:, -n:]
+
+
+def _bound(top: npt.NDArray[np.float32], slack: float, floor: float) -> npt.NDArray[np.float64]:
+    """(probes,): float32 scores below cannot be listed. In float64, where the subtraction cannot round upwards."""
+    nth = top[:, 0].astype(np.float64)
+    return np.maximum(nth - 2 * slack, float(np.float32(floor)) - slack)
+
+
+def _expand(probe: npt.NDArray[np.int64], subject: npt.NDArray[np.int64], gallery: Gallery) -> npt.NDArray[np.int64]:
+    """(n, 2): every template row of each surviving (probe, subject), in the given order."""
+    ends = np.append(gallery.starts[1:], len(gallery.vectors))
+    counts = ends[subject] - gallery.starts[subject]
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.stack([np.repeat(probe, counts), np.repeat(gallery.starts[subject], counts) + within], axis=1)
+
+
+def _cut(hits: Hits, gallery: Gallery, spec: MatchSpec) -> Hits:
+    """Best template per subject, at or above the floor, `spec.length` subjects per probe, in list order."""
+    kept = hits.similarity >= np.float32(spec.lowest)
+    probe, row, similarity = hits.probe[kept], hits.row[kept], hits.similarity[kept]
+    order = np.lexsort((gallery.template_rank[row], -similarity, probe))
+    probe, row, similarity = probe[order], row[order], similarity[order]
+    subject = np.searchsorted(gallery.starts, row, side="right")
+    pair = probe * (len(gallery.starts) + 1) + subject
+    firsts = np.sort(np.unique(pair, return_index=True)[1])
+    probe, row, similarity = probe[firsts], row[firsts], similarity[firsts]
+    rank = np.arange(len(probe)) - np.searchsorted(probe, probe, side="left")
+    listed = rank < spec.length
+    return Hits(probe[listed], row[listed], similarity[listed])

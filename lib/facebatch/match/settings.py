@@ -1,0 +1,25 @@
+"""Settings of a search. Both list length and floor are recorded with the results."""
+
+from pydantic import Field
+
+from facebatch.spec import Spec
+
+
+class MatchSpec(Spec):
+    """What a candidate list holds and how the work is cut."""
+
+    length: int = Field(default=50, ge=1, le=10_000)
+    """Longest candidate list per probe, in subjects."""
+    floor: float | None = Field(default=None, ge=-1, le=1)
+    """Candidates have similarity >= this; absent = un-thresholded, as evaluation needs."""
+    probe_block: int = Field(default=512, ge=1)
+    """Probes scored together against a segment; one probe block x one segment is a cell."""
+    gallery_block: int = Field(default=16_384, ge=1)
+    """Gallery rows scored at a time inside a cell; bounds memory, changes no result."""
+    snapshot: int | None = None
+    """Which snapshot to search; absent = the head at submission."""
+
+    @property
+    def lowest(self) -> float:
+        """The floor as a number: -inf when there is none."""
+        return float("-inf") if self.floor is None else self.floor
