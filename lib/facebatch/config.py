@@ -1,0 +1,84 @@
+"""The config of each job: the settings of the layers below, composed. YAML file, flags and defaults meet here."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from facebatch.errors import ConfigError
+from facebatch.faces.settings import FaceSpec, ModelSpec
+from facebatch.governance.request import RequestSpec
+from facebatch.images.source import DecodeSpec, SourceSpec
+from facebatch.index.spec import IndexSpec
+from facebatch.match.settings import MatchSpec
+from facebatch.runtime.executor import RunSpec
+from facebatch.spec import Spec, parse
+from facebatch.storage.settings import S3Spec
+
+
+class EmbedConfig(Spec):
+    """Image shards to template parts, and a snapshot that lists them."""
+
+    gallery: str
+    """Root of the gallery: a local path or s3://bucket/prefix."""
+    source: SourceSpec
+    """The images. Embedding a source again replaces its shards in the gallery."""
+    decode: DecodeSpec = DecodeSpec()
+    model: ModelSpec = ModelSpec()
+    faces: FaceSpec = FaceSpec()
+    run: RunSpec = RunSpec()
+    s3: S3Spec = S3Spec()
+
+
+class IndexConfig(Spec):
+    """The head snapshot's templates to FAISS segments, and a snapshot that lists them."""
+
+    gallery: str
+    """Root of the gallery."""
+    index: IndexSpec = IndexSpec()
+    run: RunSpec = RunSpec()
+    s3: S3Spec = S3Spec()
+
+
+class MatchConfig(Spec):
+    """Probe shards against a snapshot, to candidate lists."""
+
+    gallery: str
+    """Root of the gallery."""
+    results: str
+    """Root of the results; each search gets a folder of its own below it."""
+    request: RequestSpec = RequestSpec()
+    """Purpose, case and requester: without them no probe is read."""
+    probes: SourceSpec
+    """The probes; one image is one probe."""
+    decode: DecodeSpec = DecodeSpec()
+    model: ModelSpec = ModelSpec()
+    faces: FaceSpec = FaceSpec()
+    match: MatchSpec = MatchSpec()
+    run: RunSpec = RunSpec()
+    s3: S3Spec = S3Spec()
+
+
+ConfigT = TypeVar("ConfigT", bound=Spec)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; ConfigError naming file and line when there is none."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such config file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({type(error).__name__}); is it a text file?") from None
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f":{where.line + 1}" if where else ""
+        raise ConfigError(f"{path}{line}: not YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a mapping of keys is expected")
+    return values
+
+
+def load_config(model: type[ConfigT], path: Path) -> ConfigT:
+    """A whole config from one file."""
+    return parse(model, read_yaml(path), origin=str(path))

@@ -1,0 +1,157 @@
+"""embed: list the source, plan against what is committed, embed what is new, publish a snapshot."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from facebatch.config import EmbedConfig
+from facebatch.errors import PlanError, ShardError
+from facebatch.faces.models import ModelCard
+from facebatch.faces.packs import find_pack, load_card
+from facebatch.gallery import snapshots
+from facebatch.gallery.commits import ShardCommit, committed_keys, find_commit, shard_key, sum_outcomes
+from facebatch.gallery.snapshots import Snapshot
+from facebatch.images.records import ImageShard
+from facebatch.images.shards import list_shards
+from facebatch.pipelines.embedding import EmbedTask, Grant, RowsSpec, embed_memory
+from facebatch.pipelines.running import check_memory, run_all
+from facebatch.runtime.executor import Executor
+from facebatch.runtime.open import open_executor
+from facebatch.storage.open import open_store
+from facebatch.storage.preflight import require_put_if_absent
+from facebatch.storage.settings import S3Spec
+from facebatch.storage.store import ObjectStore
+from facebatch.telemetry.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedPlan:
+    """Which shards are to be embedded, and which are committed already."""
+
+    shards: tuple[ImageShard, ...]
+    """All shards of the source, as listed."""
+    keys: tuple[str, ...]
+    """Their shard keys."""
+    todo: tuple[ImageShard, ...]
+    memory: int
+    """Bytes each worker needs, at most."""
+
+    def describe(self) -> dict[str, int]:
+        """Figures for a dry run."""
+        return {
+            "shards": len(self.shards),
+            "shards_to_embed": len(self.todo),
+            "bytes_to_read": sum(shard.size for shard in self.todo),
+            "memory_per_worker": self.memory,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedReport:
+    """What one run of embed did."""
+
+    snapshot: int
+    published: bool
+    """False: the head held exactly this already."""
+    shards: int
+    shards_embedded: int
+    """By this run; the others were committed before."""
+    images: int
+    templates: int
+    outcomes: dict[str, int]
+
+
+def plan(shards: list[ImageShard], committed: frozenset[str], rows: RowsSpec, model: str) -> EmbedPlan:
+    """Pure: what must be done for these shards, given the keys already committed."""
+    part = rows.key_part()
+    keys = [shard_key(shard, model=model, rows_config=part) for shard in shards]
+    twice = len(keys) - len(set(keys))
+    if twice:
+        raise PlanError(f"{rows.source.uri}: {twice} shards are listed twice; remove the duplicates from the source")
+    todo = tuple(shard for shard, key in zip(shards, keys, strict=True) if key not in committed)
+    return EmbedPlan(tuple(shards), tuple(keys), todo, embed_memory(shards, rows.decode))
+
+
+def run(config: EmbedConfig, progress: Progress, *, dry_run: bool = False) -> EmbedReport | Mapping[str, Any]:
+    """Carry out the job; with `dry_run` only its plan, as a mapping."""
+    rows = RowsSpec(source=config.source, decode=config.decode, model=config.model, faces=config.faces)
+    card = load_card(find_pack(config.model))
+    store = open_store(config.gallery, config.s3)
+    head = snapshots.head(store)
+    snapshots.check_one_model(head, config.source.uri, card.fingerprint, card.name)
+    shards = list_shards(config.source, config.s3)
+    todo = plan(shards, committed_keys(store), rows, card.fingerprint)
+    if dry_run:
+        return {**todo.describe(), "model": card.name, "licence": card.licence, "head": head.seq if head else None}
+    require_put_if_absent(store)
+    with open_executor(config.run) as executor:
+        check_memory(config.run, executor, todo.memory, len(todo.todo), what="embed")
+        commits = embed_shards(todo, rows, Target(config.gallery, store, config.s3), card, executor, progress)
+    snapshot, published = _publish(store, head, config.source.uri, commits, card)
+    return _report(snapshot, published, commits, len(todo.todo))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where shards are embedded to, and under which leave."""
+
+    root: str
+    store: ObjectStore
+    s3: S3Spec
+    grant: Grant | None = None
+
+
+def embed_shards(
+    todo: EmbedPlan, rows: RowsSpec, target: Target, card: ModelCard, executor: Executor, progress: Progress
+) -> list[ShardCommit]:
+    """Embed what is to do; returns the commits of all shards of the plan, in their order."""
+    task = EmbedTask(target.root, rows, target.s3, card.fingerprint, todo.memory, target.grant)
+    run_all(
+        executor,
+        task,
+        todo.todo,
+        progress.stage("embed", total=len(todo.todo), unit="shards"),
+        name=lambda shard: shard.uri,
+        images=lambda commit: commit.images,
+    )
+    with ThreadPoolExecutor(16) as pool:
+        commits = list(pool.map(lambda key: find_commit(target.store, key), todo.keys))
+    missing = [shard.uri for shard, commit in zip(todo.shards, commits, strict=True) if commit is None]
+    if missing:
+        raise ShardError(f"{missing[0]}: its commit disappeared during the run; run the same command again")
+    return [commit for commit in commits if commit is not None]
+
+
+def _publish(
+    store: ObjectStore, head: Snapshot | None, source: str, commits: list[ShardCommit], card: ModelCard
+) -> tuple[Snapshot, bool]:
+    """The next snapshot, or the head when it holds the same shards."""
+    shards = snapshots.replace_source(head, source, commits)
+    if head is not None and head.model == card.fingerprint and head.shards == shards:
+        return head, False
+    snapshot = Snapshot(
+        seq=head.seq + 1 if head else 1,
+        parent=head.seq if head else None,
+        run_id=uuid4().hex,
+        created_at=datetime.now(UTC),
+        model=card.fingerprint,
+        model_name=card.name,
+        dim=card.dim,
+        shards=shards,
+    )
+    return snapshots.publish(store, snapshot), True
+
+
+def _report(snapshot: Snapshot, published: bool, commits: list[ShardCommit], embedded: int) -> EmbedReport:
+    return EmbedReport(
+        snapshot=snapshot.seq,
+        published=published,
+        shards=len(commits),
+        shards_embedded=embedded,
+        images=sum(commit.images for commit in commits),
+        templates=sum(commit.templates.rows for commit in commits),
+        outcomes=sum_outcomes(commits),
+    )

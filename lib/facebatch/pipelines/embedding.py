@@ -1,0 +1,200 @@
+"""One shard, embedded: read, extract, write parts, commit. The same task serves the gallery and the probes."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow.compute as pc
+
+from facebatch.errors import CorruptError, ForbiddenError
+from facebatch.faces.extract import Extractor
+from facebatch.faces.models import ModelCard
+from facebatch.faces.open import open_models
+from facebatch.faces.rows import Extraction
+from facebatch.faces.settings import FaceSpec, ModelSpec
+from facebatch.gallery.commits import PartFile, ShardCommit, find_commit, put_first, put_part, shard_key
+from facebatch.governance.tokens import Binding, DecisionToken, check
+from facebatch.images.read import read_shard
+from facebatch.images.records import ImageShard
+from facebatch.images.source import DecodeSpec, SourceSpec
+from facebatch.runtime.executor import Resources
+from facebatch.spec import Spec
+from facebatch.storage import layout
+from facebatch.storage.documents import canonical_digest
+from facebatch.storage.open import open_store
+from facebatch.storage.parquet import write_table
+from facebatch.storage.settings import S3Spec
+
+WORKER_BYTES = 700 << 20
+"""Interpreter, libraries and networks of one worker, at most (measured 450 MiB with the development pack)."""
+TYPICAL_PIXELS = 24_000_000
+ENCODED_BYTES = 256 << 20
+"""Encoded images of one shard held at a time, at most: shards are streamed from local disk."""
+
+
+class RowsSpec(Spec):
+    """All settings that change rows; with shard and model they make the shard key."""
+
+    source: SourceSpec
+    decode: DecodeSpec
+    model: ModelSpec
+    faces: FaceSpec
+
+    def key_part(self) -> Mapping[str, Any]:
+        """Canonical values. Where the source lies and how the pack is found change no row."""
+        source = self.source.model_dump(mode="json", exclude={"uri", "kind", "images_per_shard"})
+        return {
+            "source": source,
+            "decode": self.decode.model_dump(mode="json"),
+            "faces": self.faces.model_dump(mode="json"),
+            "model": self.model.model_dump(mode="json", include={"threads", "batch"}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to read the probes of one search. Checked by each worker when it starts and again for each shard."""
+
+    token: DecisionToken | None
+    gallery: str
+    snapshot: int
+    shard_keys: frozenset[str]
+    """Keys of the shards the token was issued for."""
+
+    def check(self) -> None:
+        """ForbiddenError unless the token is current and covers these shards and this snapshot."""
+        check(self.token, Binding(probe_set(self.shard_keys), self.gallery, self.snapshot), now=datetime.now(UTC))
+
+    def check_shard(self, key: str) -> None:
+        """ForbiddenError unless the token is current and was issued for this shard."""
+        self.check()
+        if key not in self.shard_keys:
+            raise ForbiddenError("a probe shard is not among those the decision token was issued for")
+
+
+def probe_set(shard_keys: Iterable[str]) -> str:
+    """Digest that names a set of probe shards."""
+    return canonical_digest(sorted(shard_keys))
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedTask:
+    """Embeds shards into one root. `grant` is None for enrolment and a must for probes."""
+
+    root: str
+    rows: RowsSpec
+    s3: S3Spec
+    fingerprint: str
+    memory: int
+    grant: Grant | None = None
+
+    @property
+    def resources(self) -> Resources:
+        """One core, and the estimate of `embed_memory`."""
+        return Resources(cpus=float(self.rows.model.threads), memory=self.memory)
+
+    def setup(self) -> Callable[[ImageShard], ShardCommit]:
+        """Check the grant before anything else, then load the models."""
+        if self.grant is not None:
+            self.grant.check()
+        return EmbedWorker(self)
+
+
+class EmbedWorker:
+    """Holds the models and the stores of one process."""
+
+    def __init__(self, task: EmbedTask) -> None:
+        """Open pack and root; ModelPackError when this machine's pack is not the planned one."""
+        self._task = task
+        rows = task.rows
+        self._card, detector, recogniser = open_models(rows.model, rows.faces)
+        _check_pack(self._card, task.fingerprint)
+        self._extractor = Extractor(self._card, detector, recogniser, rows.faces, rows.decode, rows.model.batch)
+        self._store = open_store(task.root, task.s3)
+
+    def __call__(self, shard: ImageShard) -> ShardCommit:
+        """Embed one shard and commit it, unless it is committed already."""
+        task = self._task
+        key = shard_key(shard, model=self._card.fingerprint, rows_config=task.rows.key_part())
+        if task.grant is not None:
+            task.grant.check_shard(key)
+        standing = find_commit(self._store, key)
+        if standing is not None:
+            return standing
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="facebatch-") as folder:
+            images = read_shard(shard, task.rows.source, task.s3, Path(folder))
+            extraction = self._extractor.extract(images, shard.uri)
+        commit = self._write(shard, key, extraction, time.monotonic() - started)
+        return put_first(self._store, layout.commit(key), commit)[0]
+
+    def _write(self, shard: ImageShard, key: str, extraction: Extraction, seconds: float) -> ShardCommit:
+        attempt = uuid4().hex[:12]
+        outcomes = _outcomes(extraction)
+        parts = {
+            kind: self._put(kind, folder, f"{key}", attempt, extraction)
+            for kind, folder in (
+                ("templates", layout.TEMPLATES),
+                ("ledger", layout.LEDGER),
+                ("timings", layout.TIMINGS),
+            )
+        }
+        return ShardCommit(
+            shard_key=key,
+            shard_uri=shard.uri,
+            source=self._task.rows.source.uri,
+            attempt=attempt,
+            model=self._card.fingerprint,
+            images=extraction.ledger.num_rows,
+            outcomes=outcomes,
+            seconds=_seconds(extraction, seconds),
+            **parts,
+        )
+
+    def _put(self, kind: str, folder: str, key: str, attempt: str, extraction: Extraction) -> PartFile:
+        table = getattr(extraction, kind)
+        data = write_table(table, kind=kind, model=self._card.fingerprint)
+        return put_part(self._store, layout.part(folder, key, attempt), data, table.num_rows)
+
+
+def _check_pack(card: ModelCard, fingerprint: str) -> None:
+    if card.fingerprint != fingerprint:
+        raise CorruptError(
+            f"model pack {card.name} on this worker has fingerprint {card.fingerprint[:12]}, the plan says "
+            f"{fingerprint[:12]}; install the same pack on all machines"
+        )
+
+
+def _outcomes(extraction: Extraction) -> dict[str, int]:
+    """Ledger rows by outcome, and the check that the ledger reconciles with the templates."""
+    ledger = extraction.ledger
+    kept = pc.sum(ledger["faces_kept"]).as_py() or 0
+    if kept != extraction.templates.num_rows:
+        raise CorruptError(f"the ledger counts {kept} faces kept, the part has {extraction.templates.num_rows}")
+    counts = ledger["outcome"].value_counts().to_pylist()
+    return {str(item["values"]): int(item["counts"]) for item in sorted(counts, key=lambda item: str(item["values"]))}
+
+
+def _seconds(extraction: Extraction, total: float) -> dict[str, float]:
+    stages = {
+        name: round((pc.sum(extraction.timings[f"{name}_ms"]).as_py() or 0.0) / 1000, 3)
+        for name in ("decode", "detect", "embed")
+    }
+    return {**stages, "shard": round(total, 3)}
+
+
+def embed_memory(shards: Sequence[ImageShard], decode: DecodeSpec) -> int:
+    """Bytes a worker needs: interpreter and networks, encoded images in flight, and decoded ones.
+
+    Decoding peaks at 22 bytes a pixel (WebP; measured), of which 3 stay; one image is decoded while others wait. Images
+    are taken to have at most TYPICAL_PIXELS, or the pixel limit where that is lower: an upper estimate for photographs,
+    not for a source of larger scans, which needs workers with more memory.
+    """
+    pixels = min(decode.max_pixels, TYPICAL_PIXELS)
+    largest = max((shard.size for shard in shards), default=0)
+    return WORKER_BYTES + min(largest, ENCODED_BYTES) + pixels * (22 + 3 * 3)

@@ -1,0 +1,162 @@
+"""index: the head snapshot's template parts to FAISS segments, and a snapshot that lists them."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from facebatch.config import IndexConfig
+from facebatch.errors import NotFoundError
+from facebatch.gallery import snapshots
+from facebatch.gallery.commits import PartFile, put_first, read_part
+from facebatch.gallery.snapshots import SegmentEntry, Snapshot
+from facebatch.index.build import BuiltSegment, build
+from facebatch.index.segment import SegmentManifest, SegmentPlan, plan_segments
+from facebatch.pipelines.running import check_memory, run_all
+from facebatch.runtime.executor import Resources
+from facebatch.runtime.open import open_executor
+from facebatch.storage import layout
+from facebatch.storage.digest import digest, file_digest
+from facebatch.storage.documents import dump, load
+from facebatch.storage.open import open_store
+from facebatch.storage.parquet import read_templates, write_table
+from facebatch.storage.preflight import require_put_if_absent
+from facebatch.storage.settings import S3Spec
+from facebatch.storage.store import ObjectStore
+from facebatch.telemetry.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one run of index did."""
+
+    snapshot: int
+    published: bool
+    """False: the head had exactly these segments already."""
+    segments: int
+    segments_built: int
+    """By this run; the others were there before."""
+    rows: int
+
+
+def run(config: IndexConfig, progress: Progress, *, dry_run: bool = False) -> IndexReport | Mapping[str, Any]:
+    """Carry out the job; with `dry_run` only its plan, as a mapping."""
+    store = open_store(config.gallery, config.s3)
+    head = snapshots.require_head(store)
+    plans = plan_segments(head.shards, config.index, model=head.model, dim=head.dim)
+    todo = [plan for plan in plans if find_manifest(store, plan.segment_id) is None]
+    memory = max((segment_memory(plan) for plan in todo), default=0)
+    if dry_run:
+        return {
+            "head": head.seq,
+            "segments": len(plans),
+            "segments_to_build": len(todo),
+            "rows": sum(plan.rows for plan in plans),
+            "memory_per_worker": memory,
+        }
+    require_put_if_absent(store)
+    with open_executor(config.run) as executor:
+        check_memory(config.run, executor, memory, len(todo), what="index")
+        run_all(
+            executor,
+            IndexTask(config.gallery, config.s3, memory),
+            todo,
+            progress.stage("index", total=len(todo), unit="segments"),
+            name=lambda plan: f"segment {plan.segment_id}",
+        )
+    entries = tuple(_entry(store, plan) for plan in plans)
+    snapshot, published = _publish(store, head, entries)
+    return IndexReport(snapshot.seq, published, len(plans), len(todo), snapshot.templates)
+
+
+def segment_memory(plan: SegmentPlan) -> int:
+    """Upper estimate of bytes to build a segment: float16 twice (parts, sorted), float32, the index and its bytes."""
+    code = 1 if plan.spec.kind.endswith("SQ8") else 4
+    vectors = plan.rows * plan.dim * (2 * 2 + 4 + 2 * code)
+    return vectors + plan.rows * 1200 + (200 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexTask:
+    """Builds one segment from a plan."""
+
+    root: str
+    s3: S3Spec
+    memory: int
+
+    @property
+    def resources(self) -> Resources:
+        """One core, and the estimate of `segment_memory`."""
+        return Resources(cpus=1.0, memory=self.memory)
+
+    def setup(self) -> Callable[[SegmentPlan], SegmentManifest]:
+        """Open the gallery."""
+        store = open_store(self.root, self.s3)
+        return lambda plan: build_segment(store, plan)
+
+
+def build_segment(store: ObjectStore, plan: SegmentPlan) -> SegmentManifest:
+    """Read the parts, build, write the files, put the manifest; the standing manifest when another was first."""
+    standing = find_manifest(store, plan.segment_id)
+    if standing is not None:
+        return standing
+    tables = [read_templates(read_part(store, part), part.key) for part in plan.parts]
+    built = build(tables, plan.spec, plan.dim)
+    manifest = _write(store, plan, built)
+    return put_first(store, layout.segment_manifest(plan.segment_id), manifest)[0]
+
+
+def _write(store: ObjectStore, plan: SegmentPlan, built: BuiltSegment) -> SegmentManifest:
+    attempt = uuid4().hex[:12]
+    members = write_table(built.members, kind="rows", model=plan.model)
+
+    def put(name: str, write: Callable[[Path], object]) -> PartFile:
+        key = layout.segment_file(plan.segment_id, name, attempt)
+        with tempfile.TemporaryDirectory(prefix="facebatch-") as folder:
+            path = Path(folder) / name
+            write(path)
+            store.put_file(key, path)
+            return PartFile(key=key, sha256=file_digest(path), size=path.stat().st_size, rows=built.members.num_rows)
+
+    return SegmentManifest(
+        segment_id=plan.segment_id,
+        kind=plan.spec.kind,
+        model=plan.model,
+        dim=plan.dim,
+        rows=built.members.num_rows,
+        parts=tuple(part.sha256 for part in plan.parts),
+        index=put("index.faiss", lambda path: path.write_bytes(built.index)),
+        vectors=put("vectors.f16", lambda path: built.vectors.astype("<f2", copy=False).tofile(path)),
+        members=put("members.parquet", lambda path: path.write_bytes(members)),
+    )
+
+
+def find_manifest(store: ObjectStore, segment_id: str) -> SegmentManifest | None:
+    """The manifest of a segment, or None when it was never finished."""
+    key = layout.segment_manifest(segment_id)
+    try:
+        data = store.get(key)
+    except NotFoundError:
+        return None
+    return load(SegmentManifest, data, origin=f"{store.uri}/{key}")
+
+
+def _entry(store: ObjectStore, plan: SegmentPlan) -> SegmentEntry:
+    manifest = find_manifest(store, plan.segment_id)
+    if manifest is None:
+        raise NotFoundError(f"segment {plan.segment_id} disappeared during the run; run the same command again")
+    return SegmentEntry(
+        segment_id=plan.segment_id, kind=manifest.kind, rows=manifest.rows, manifest_sha256=digest(dump(manifest))
+    )
+
+
+def _publish(store: ObjectStore, head: Snapshot, segments: tuple[SegmentEntry, ...]) -> tuple[Snapshot, bool]:
+    """The next snapshot, or the head when it lists these segments."""
+    if head.segments == segments:
+        return head, False
+    update = {"seq": head.seq + 1, "parent": head.seq, "run_id": uuid4().hex, "created_at": datetime.now(UTC)}
+    snapshot = head.model_copy(update={**update, "segments": segments})
+    return snapshots.publish(store, snapshot), True

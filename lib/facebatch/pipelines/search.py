@@ -1,0 +1,181 @@
+"""A search on storage: its plan, its probe blocks, and the certificate that says everything was compared."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from facebatch.config import MatchConfig
+from facebatch.errors import CorruptError, NotFoundError
+from facebatch.faces.models import ModelCard
+from facebatch.gallery.commits import PartFile, ShardCommit, put_first, put_part, read_part, sum_outcomes
+from facebatch.gallery.snapshots import Snapshot
+from facebatch.governance.request import RequestSpec
+from facebatch.match.candidates import merge
+from facebatch.match.cells import Cell, CellCommit
+from facebatch.pipelines.embed import EmbedPlan
+from facebatch.pipelines.embedding import Grant, RowsSpec
+from facebatch.schemas import CANDIDATES, FORMAT_VERSION, LEDGER
+from facebatch.spec import Spec
+from facebatch.storage import layout
+from facebatch.storage.documents import load
+from facebatch.storage.open import open_store
+from facebatch.storage.parquet import read_table, read_templates, write_table
+from facebatch.storage.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class MatchPlan:
+    """One search, planned: nothing of a probe has been read."""
+
+    config: MatchConfig
+    search_id: str
+    """Digest of request, probes, snapshot, model and settings: the same search has the same id and resumes."""
+    root: str
+    """URI of the search's own folder."""
+    snapshot: Snapshot
+    rows: RowsSpec
+    probes: EmbedPlan
+    grant: Grant
+    card: ModelCard
+
+
+class SearchManifest(Spec):
+    """Certificate of coverage: every probe template was compared with every live template of the snapshot."""
+
+    format_version: int = FORMAT_VERSION
+    search_id: str
+    request: RequestSpec
+    decided_at: datetime
+    """When the request was allowed; aware UTC."""
+    gallery: str
+    snapshot: int
+    snapshot_sha256: str
+    """Digest of the snapshot's content."""
+    model: str
+    model_name: str
+    length: int
+    floor: float | None
+    images: int
+    """Probe images; each has one row in `outcomes_file`."""
+    outcomes: dict[str, int]
+    probes: int
+    """Probe templates."""
+    cells: int
+    """Committed, each probe block x each segment."""
+    rows_scanned: int
+    """Gallery templates every probe was compared with: all live ones."""
+    full_lists: int
+    """Probes whose list has `length` candidates: there may be more subjects at or above the floor."""
+    candidates: tuple[PartFile, ...]
+    """One per probe block."""
+    outcomes_file: PartFile
+    notice: str = "Candidates are leads to be reviewed by people. They are not identifications."
+
+
+def find_search(store: ObjectStore) -> SearchManifest | None:
+    """The certificate of a finished search, or None."""
+    try:
+        data = store.get(layout.SEARCH_MANIFEST)
+    except NotFoundError:
+        return None
+    return load(SearchManifest, data, origin=f"{store.uri}/{layout.SEARCH_MANIFEST}")
+
+
+def write_blocks(
+    store: ObjectStore, probes: ObjectStore, commits: Sequence[ShardCommit], size: int, model: str
+) -> list[PartFile]:
+    """Cut the probe templates, in order of image_id and face_index, into blocks of `size` and store them."""
+    tables = [read_templates(read_part(probes, commit.templates), commit.templates.key) for commit in commits]
+    if not tables:
+        return []
+    order = [("image_id", "ascending"), ("face_index", "ascending")]
+    merged = pa.concat_tables(tables).sort_by(order).combine_chunks()
+    blocks = []
+    for number, begin in enumerate(range(0, merged.num_rows, size)):
+        block = merged.slice(begin, size)
+        data = write_table(block, kind="templates", model=model)
+        blocks.append(put_part(store, layout.numbered(layout.BLOCKS, number), data, block.num_rows))
+    return blocks
+
+
+def publish_search(
+    todo: MatchPlan, commits: Sequence[ShardCommit], found: Sequence[tuple[Cell, CellCommit]]
+) -> SearchManifest:
+    """Merge the cells, write lists and outcomes, check coverage, put the certificate."""
+    s3 = todo.config.s3
+    store = open_store(todo.root, s3)
+    check_coverage(found, todo.snapshot)
+    parts, full = [], 0
+    for number, table in merge_blocks(
+        open_store(layout.below(todo.root, "cells"), s3), found, todo.config.match.length
+    ):
+        full += table["rank"].to_pylist().count(todo.config.match.length)
+        data = write_table(table, kind="candidates", model=todo.card.fingerprint)
+        parts.append(put_part(store, layout.numbered(layout.CANDIDATES, number), data, table.num_rows))
+    images = sum(commit.images for commit in commits)
+    manifest = SearchManifest(
+        search_id=todo.search_id,
+        request=todo.config.request,
+        decided_at=_decided_at(todo.grant),
+        gallery=todo.config.gallery,
+        snapshot=todo.snapshot.seq,
+        snapshot_sha256=todo.snapshot.content_sha256,
+        model=todo.card.fingerprint,
+        model_name=todo.card.name,
+        length=todo.config.match.length,
+        floor=todo.config.match.floor,
+        images=images,
+        outcomes=sum_outcomes(commits),
+        probes=sum(commit.templates.rows for commit in commits),
+        cells=len(found),
+        rows_scanned=todo.snapshot.templates,
+        full_lists=full,
+        candidates=tuple(parts),
+        outcomes_file=_write_outcomes(todo, store, commits),
+    )
+    return put_first(store, layout.SEARCH_MANIFEST, manifest)[0]
+
+
+def check_coverage(found: Sequence[tuple[Cell, CellCommit]], snapshot: Snapshot) -> None:
+    """CorruptError unless each probe block was compared with every live template exactly once."""
+    scanned: dict[int, int] = {}
+    for cell, commit in found:
+        if commit.probes != cell.probes.rows:
+            raise CorruptError(f"cell {cell.cell_key} read {commit.probes} probes, its block has {cell.probes.rows}")
+        scanned[cell.block] = scanned.get(cell.block, 0) + commit.rows_scanned
+    for block, rows in scanned.items():
+        if rows != snapshot.templates:
+            raise CorruptError(f"probe block {block} was compared with {rows} templates of {snapshot.templates}")
+
+
+def merge_blocks(
+    cells: ObjectStore, found: Sequence[tuple[Cell, CellCommit]], length: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """(block number, merged candidate lists), one probe block at a time."""
+    for block in sorted({cell.block for cell, _ in found}):
+        parts = [commit.candidates for cell, commit in found if cell.block == block]
+        tables = [read_table(read_part(cells, part), kind="candidates", origin=part.key) for part in parts]
+        yield block, merge(tables, length)
+
+
+def read_candidates(store: ObjectStore, manifest: SearchManifest) -> pa.Table:
+    """All candidate lists of a search, verified."""
+    parts = manifest.candidates
+    tables = [read_table(read_part(store, part), kind="candidates", origin=part.key) for part in parts]
+    return pa.concat_tables(tables) if tables else CANDIDATES.empty_table()
+
+
+def _write_outcomes(todo: MatchPlan, store: ObjectStore, commits: Sequence[ShardCommit]) -> PartFile:
+    probes = open_store(layout.below(todo.root, "probes"), todo.config.s3)
+    tables = [read_table(read_part(probes, c.ledger), kind="ledger", origin=c.ledger.key) for c in commits]
+    table = pa.concat_tables(tables) if tables else LEDGER.empty_table()
+    data = write_table(table.combine_chunks(), kind="ledger", model=todo.card.fingerprint)
+    return put_part(store, layout.OUTCOMES, data, table.num_rows)
+
+
+def _decided_at(grant: Grant) -> datetime:
+    if grant.token is None:
+        raise CorruptError("a search without a decision token cannot be certified")
+    return grant.token.issued_at

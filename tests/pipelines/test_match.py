@@ -1,0 +1,233 @@
+"""match on real photos: no request, no probe; exact lists; a certificate; reruns and kills change nothing."""
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from facebatch.errors import CorruptError, FacebatchError, ForbiddenError, NotFoundError, PlanError, StopError
+from facebatch.faces.models import ModelCard
+from facebatch.faces.packs import find_pack, load_card
+from facebatch.gallery import snapshots
+from facebatch.gallery.commits import read_part
+from facebatch.governance import policy, tokens
+from facebatch.governance.request import RequestSpec
+from facebatch.images.source import FieldsSpec, SourceSpec
+from facebatch.match.settings import MatchSpec
+from facebatch.pipelines import embed, match
+from facebatch.pipelines.embedding import EmbedTask
+from facebatch.pipelines.match import MatchReport, check_searchable
+from facebatch.pipelines.search import find_search, read_candidates
+from facebatch.runtime.executor import RunSpec
+from facebatch.storage.local import LocalStore
+from facebatch.storage.parquet import embeddings, read_templates
+from facebatch.storage.settings import S3Spec
+from stored import digests, files
+from worlds import LOCAL, QUIET, REQUEST, World
+
+pytestmark = pytest.mark.integration
+
+
+def run(world: World, **changes: object) -> MatchReport:
+    report = match.run(world.match(**changes), QUIET)
+    assert isinstance(report, MatchReport)
+    return report
+
+
+def lists(report: MatchReport) -> list[dict[str, object]]:
+    store = LocalStore(report.results)
+    manifest = find_search(store)
+    assert manifest is not None
+    rows: list[dict[str, object]] = read_candidates(store, manifest).to_pylist()
+    return rows
+
+
+def test_every_probe_finds_its_subject_first(searchable: World) -> None:
+    report = run(searchable)
+    firsts = [row for row in lists(report) if row["rank"] == 1]
+    assert len(firsts) == report.probes == report.images == 8
+    assert all(str(row["probe_id"]).startswith(f"{row['subject_id']}/") for row in firsts)
+
+
+def test_lists_equal_the_definition_of_similarity_on_all_pairs(searchable: World) -> None:
+    report = run(searchable, match=MatchSpec(length=3, probe_block=3, gallery_block=2))
+    gallery = LocalStore(searchable.root / "gallery")
+    head = snapshots.require_head(gallery)
+    templates = [read_templates(read_part(gallery, s.templates), s.shard_key) for s in head.shards]
+    subjects = [name for table in templates for name in table["subject_id"].to_pylist()]
+    vectors = np.concatenate([embeddings(table) for table in templates]).astype(np.float64)
+    blocks = [read_templates(path.read_bytes(), path.name) for path in files(searchable.root / "results", "blocks/*")]
+    want = []
+    for table in blocks:
+        for probe, vector in zip(table["image_id"].to_pylist(), embeddings(table), strict=True):
+            scores = (vectors @ vector.astype(np.float64)).astype(np.float32)
+            best = np.argsort(-scores, kind="stable")[:3]
+            want += [(probe, rank + 1, subjects[row], float(scores[row])) for rank, row in enumerate(best)]
+    got = [(r["probe_id"], r["rank"], r["subject_id"], r["similarity"]) for r in lists(report)]
+    assert got == want
+    assert report.cells == 3
+
+
+def test_the_certificate_says_what_was_compared_and_for_what(searchable: World) -> None:
+    report = run(searchable)
+    manifest = find_search(LocalStore(report.results))
+    assert manifest is not None
+    head = snapshots.require_head(LocalStore(searchable.root / "gallery"))
+    assert manifest.request == REQUEST
+    assert (manifest.snapshot, manifest.snapshot_sha256) == (head.seq, head.content_sha256)
+    assert manifest.rows_scanned == head.templates == report.gallery_templates
+    assert manifest.images == sum(manifest.outcomes.values()) == manifest.outcomes_file.rows
+    assert (manifest.length, manifest.floor, manifest.full_lists) == (50, None, 0)
+    assert "not identifications" in manifest.notice
+
+
+def test_the_same_search_again_is_read_back_and_another_case_is_another_search(searchable: World) -> None:
+    first = run(searchable)
+    before = files(searchable.root / "results", "*")
+    assert run(searchable) == first
+    assert files(searchable.root / "results", "*") == before
+    other = run(searchable, request=REQUEST.model_copy(update={"case_id": "another"}))
+    assert other.results != first.results
+
+
+def test_workers_and_blocks_change_no_list(searchable: World) -> None:
+    found = []
+    for workers, block in ((1, 512), (3, 512), (4, 2)):
+        spec = MatchSpec(gallery_block=block)
+        report = run(searchable, run=RunSpec(executor="local", workers=workers), match=spec)
+        found.append(digests(searchable.root / "results"))
+        shutil.rmtree(report.results)
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("missing", ["purpose", "case_id", "requester"])
+def test_no_probe_is_listed_or_read_without_a_whole_request(searchable: World, missing: str) -> None:
+    nowhere = SourceSpec(uri=str(searchable.root / "no-such-probes"))
+    request = REQUEST.model_copy(update={missing: None})
+    with pytest.raises(ForbiddenError, match=f"request.{missing}"):
+        run(searchable, request=request, probes=nowhere)
+    with pytest.raises(ForbiddenError, match=r"purpose.*case_id.*requester"):
+        run(searchable, request=RequestSpec(), probes=nowhere)
+    with pytest.raises(NotFoundError):
+        run(searchable, probes=nowhere)
+    assert not (searchable.root / "results").exists()
+
+
+def worker_task(world: World, grant_changes: dict[str, object], token_changes: dict[str, object]) -> EmbedTask:
+    """The task a worker gets, with its grant or token tampered with."""
+    config = world.match()
+    todo = match.plan(config, policy.decide(config.request))
+    assert todo.grant.token is not None
+    token = replace(todo.grant.token, **token_changes) if token_changes else todo.grant.token
+    grant = replace(todo.grant, **{"token": token, **grant_changes})
+    return EmbedTask(f"{todo.root}/probes", todo.rows, S3Spec(), todo.card.fingerprint, 0, grant)
+
+
+def test_a_worker_without_a_valid_token_reads_nothing(searchable: World) -> None:
+    now = datetime.now(UTC)
+    cases = [
+        worker_task(searchable, {"token": None}, {}),
+        worker_task(searchable, {"snapshot": 99}, {}),
+        worker_task(searchable, {"shard_keys": frozenset({"other"})}, {}),
+        worker_task(searchable, {}, {"request_sha256": "0" * 64}),
+        worker_task(searchable, {}, {"expires_at": now + timedelta(days=400)}),
+    ]
+    decision = policy.decide(REQUEST)
+    grant = worker_task(searchable, {}, {}).grant
+    assert grant is not None
+    assert grant.token is not None
+    old = tokens.issue(decision, grant.token.binding, now=now - timedelta(days=30))
+    cases.append(worker_task(searchable, {"token": old}, {}))
+    for task in cases:
+        with pytest.raises(ForbiddenError):
+            task.setup()
+    assert not files(searchable.root, "results/*/probes/*")
+
+
+def test_a_shard_the_token_was_not_issued_for_is_refused_in_the_worker(searchable: World) -> None:
+    config = searchable.match()
+    work = worker_task(searchable, {}, {}).setup()
+    todo = match.plan(config, policy.decide(config.request))
+    stranger = replace(todo.probes.shards[0], etag="changed")
+    with pytest.raises(ForbiddenError, match="not among those"):
+        work(stranger)
+
+
+def test_bad_probes_are_rows_with_a_reason_and_the_others_are_searched(searchable: World) -> None:
+    folder = searchable.root / "probe-photos" / "lon001"
+    photo = files(folder, "*.jpg")[0]
+    (folder / "cut.jpg").write_bytes(photo.read_bytes()[:2000])
+    (folder / "words.jpg").write_bytes(b"not a photo")
+    report = run(searchable)
+    assert (report.images, report.probes) == (10, 8)
+    assert report.outcomes == {"decode_error": 1, "ok": 8, "truncated": 1}
+
+
+def test_a_floor_shortens_lists_and_is_recorded(searchable: World) -> None:
+    report = run(searchable, match=MatchSpec(floor=0.6))
+    rows = lists(report)
+    assert 0 < len(rows) < 8 * 8
+    assert min(float(str(row["similarity"])) for row in rows) >= 0.6
+    manifest = json.loads(files(searchable.root / "results", "manifest.json")[0].read_text())
+    assert manifest["floor"] == 0.6
+
+
+def test_an_unindexed_or_foreign_gallery_is_not_searched(searchable: World) -> None:
+    head = snapshots.require_head(LocalStore(searchable.root / "gallery"))
+    card = load_card(find_pack(searchable.model))
+    check_searchable(head, card)
+    with pytest.raises(PlanError, match="facebatch index"):
+        check_searchable(head.model_copy(update={"segments": ()}), card)
+    with pytest.raises(StopError, match="no template"):
+        check_searchable(head.model_copy(update={"shards": ()}), card)
+    other: ModelCard = replace(card, fingerprint="f" * 64, name="another", dim=128)
+    with pytest.raises(StopError, match=r"dim 256.*dim 128"):
+        check_searchable(head, other)
+
+
+def test_a_damaged_segment_stops_the_search_and_nothing_is_certified(searchable: World) -> None:
+    vectors = files(searchable.root / "gallery", "segments/*/vectors-*")[0]
+    damaged = np.frombuffer(vectors.read_bytes(), np.float16).copy()
+    damaged[3] = np.nan
+    vectors.write_bytes(damaged.tobytes())
+    with pytest.raises(FacebatchError, match="vectors"):
+        run(searchable)
+    assert not files(searchable.root / "results", "manifest.json")
+
+
+def test_coverage_is_checked_before_the_certificate(searchable: World) -> None:
+    run(searchable)
+    commit = files(searchable.root / "results", "cells/commits/*.json")[0]
+    values = json.loads(commit.read_text())
+    commit.write_text(json.dumps({**values, "rows_scanned": values["rows_scanned"] - 1}))
+    files(searchable.root / "results", "manifest.json")[0].unlink()
+    with pytest.raises(CorruptError, match="compared with 7 templates of 8"):
+        run(searchable)
+
+
+def test_a_search_killed_between_cells_resumes_with_the_cells_it_has(searchable: World) -> None:
+    spec = MatchSpec(probe_block=2)
+    run(searchable, match=spec)
+    want = digests(searchable.root / "results")
+    files(searchable.root / "results", "manifest.json")[0].unlink()
+    lost = files(searchable.root / "results", "cells/commits/*.json")[:2]
+    for path in lost:
+        path.unlink()
+    parts = files(searchable.root / "results", "cells/candidates/*")
+    report = run(searchable, match=spec)
+    assert digests(searchable.root / "results") == want
+    assert len(files(searchable.root / "results", "cells/candidates/*")) == len(parts) + len(lost)
+    assert report.cells == 4
+
+
+def test_an_older_snapshot_can_be_searched_by_number(searchable: World) -> None:
+    indexed = snapshots.require_head(LocalStore(searchable.root / "gallery")).seq
+    embed.run(
+        searchable.embed(source=SourceSpec(uri=str(searchable.root / "probe-photos"), fields=FieldsSpec())), QUIET
+    )
+    with pytest.raises(PlanError, match="facebatch index"):
+        run(searchable)
+    assert run(searchable, match=MatchSpec(snapshot=indexed), run=LOCAL).snapshot == indexed

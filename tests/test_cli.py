@@ -1,0 +1,107 @@
+"""The command line: every fault is one line that names key and remedy, never a traceback, and an honest exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from facebatch.cli import main
+
+JOBS = ["embed", "index", "match"]
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit code and the message; standard output stays empty."""
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("facebatch: ")
+    assert "Traceback" not in err
+    return int(str(stop.value.code)), err
+
+
+def test_an_unknown_key_in_a_file_is_refused_with_the_nearest_valid_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "embed.yaml"
+    config.write_text("gallery: g\nsource: {uri: x, kindd: tar}\n")
+    code, message = fails(capsys, "embed", "--config", str(config))
+    assert code == 2
+    assert all(word in message for word in (str(config), "kindd", "source.kind"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["embed", "--gallery", "g"], ["source", "required"]),
+        (["embed", "--gallery", "g", "--source.uri", "x", "--run.workerz", "1"], ["run.workerz", "run.workers"]),
+        (["embed", "--gallery", "g", "--source.uri", "x", "--run.workers", "many"], ["run.workers", "'many'"]),
+        (["embed", "--gallery", "g", "--source.uri", "x", "--source.kind", "zip"], ["zip", "tar", "folder"]),
+        (["embd"], ["embd", "embed"]),
+        (["embed", "--config", "/nowhere.yaml"], ["/nowhere.yaml", "no such config file"]),
+        (["models", "check", "--pack", "unheard-of"], ["unheard-of", "facebatch models pull"]),
+        (["models", "pull", "unheard-of"], ["unheard-of", "opencv_yunet_sface"]),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_words(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]
+) -> None:
+    code, message = fails(capsys, *arguments)
+    assert code == 2
+    assert [word for word in words if word not in message] == []
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a\n- b\n", "\x00"])
+def test_a_file_that_is_no_mapping_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str) -> None:
+    config = tmp_path / "broken.yaml"
+    config.write_text(text)
+    code, message = fails(capsys, "index", "--config", str(config))
+    assert code == 2
+    assert str(config) in message
+
+
+def test_a_search_without_a_request_has_its_own_exit_code(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, message = fails(
+        capsys, "match", "--gallery", str(tmp_path), "--results", str(tmp_path), "--probes.uri", str(tmp_path)
+    )
+    assert code == 77
+    assert all(f"request.{name}" in message for name in ("purpose", "case_id", "requester"))
+
+
+def test_a_pull_without_consent_shows_the_licence_and_downloads_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, message = fails(capsys, "models", "pull", "opencv_yunet_sface", "--to", str(tmp_path))
+    assert code == 77
+    assert all(word in message for word in ("MIT", "Apache", "--accept-licence"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_is_one_object_on_standard_output(
+    capsys: pytest.CaptureFixture[str], models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEBATCH_MODELS", str(models_dir))
+    main(["models", "check", "--pack", "open_yunet_omz", "--json"])
+    out, err = capsys.readouterr()
+    assert err == ""
+    card = json.loads(out)
+    assert (card["dim"], len(card["fingerprint"]), card["research_only"]) == (256, 64, False)
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_file_is_the_command_of_its_name(job: str) -> None:
+    path = Path(__file__).parent.parent / "jobs" / f"{job}.py"
+    done = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True, check=True)
+    assert f"facebatch {job}" in done.stdout
+    assert "--dry-run" in done.stdout
+
+
+@pytest.mark.parametrize("command", [*JOBS, "demo"])
+def test_every_flag_has_words(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    main([command, "--help"])
+    out, _ = capsys.readouterr()
+    assert "--run.workers" in out
+    assert "Worker processes" in out
