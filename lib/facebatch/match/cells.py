@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from facebatch.gallery.commits import KEY_LENGTH, PartFile
 from facebatch.gallery.snapshots import SegmentEntry, Snapshot
 from facebatch.match.settings import MatchSpec
+from facebatch.match.similarity import RESCORE_BYTES
 from facebatch.schemas import FORMAT_VERSION
 from facebatch.spec import Spec
 from facebatch.storage.documents import canonical_digest
@@ -51,10 +52,12 @@ def _key(probes: PartFile, segment: SegmentEntry, snapshot: Snapshot, spec: Matc
 def cell_memory(rows: int, dim: int, spec: MatchSpec) -> int:
     """Upper estimate of bytes one cell needs beside the interpreter.
 
-    A gallery block and the probe block in float32, their score matrix three times (product, reduction, partition),
-    the memory-mapped vectors once, and the segment's members as Arrow strings with their sort keys.
+    A gallery block and the probe block in float32; their score matrix four times (product, reduction, joined with the
+    best so far, partition); pairs that survive, with up to four templates a subject, at 200 bytes each; the pairs being
+    re-scored; the memory-mapped vectors once; the segment's members as Arrow strings with their sort keys.
     """
     block = min(spec.gallery_block, max(rows, 1))
-    scores = 3 * spec.probe_block * (block + spec.length) * 4
+    scores = 4 * spec.probe_block * (block + spec.length) * 4
     floats = (block + 2 * spec.probe_block) * dim * 4
-    return scores + floats + rows * dim * 2 + rows * 400
+    pairs = spec.probe_block * min(spec.length, max(rows, 1)) * 4 * 200
+    return scores + floats + pairs + 2 * RESCORE_BYTES + rows * dim * 2 + rows * 400

@@ -12,15 +12,22 @@ import numpy.typing as npt
 UNIT_ROUNDOFF = 2.0**-24
 """Of float32, round to nearest."""
 
+RESCORE_BYTES = 16 << 20
+"""Float64 copies of pairs held at a time."""
+
 
 def similarities(
     probes: npt.NDArray[np.float16], gallery: npt.NDArray[np.float16], pairs: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
     """Similarity of each row pair: `pairs` is (n, 2), probe row and gallery row; returns (n,) float32."""
-    left = probes[pairs[:, 0]].astype(np.float64)
-    right = gallery[pairs[:, 1]].astype(np.float64)
-    products: npt.NDArray[np.float64] = np.einsum("ij,ij->i", left, right)
-    return products.astype(np.float32)
+    found = np.empty(len(pairs), dtype=np.float32)
+    step = max(1, RESCORE_BYTES // (16 * probes.shape[1]))
+    for begin in range(0, len(pairs), step):
+        some = pairs[begin : begin + step]
+        left = probes[some[:, 0]].astype(np.float64)
+        right = gallery[some[:, 1]].astype(np.float64)
+        found[begin : begin + step] = np.einsum("ij,ij->i", left, right)
+    return found
 
 
 def float32_slack(dim: int) -> float:
