@@ -31,7 +31,7 @@ from facebatch.storage.parquet import write_table
 from facebatch.storage.settings import S3Spec
 
 WORKER_BYTES = 700 << 20
-"""Interpreter, libraries and networks of one worker, at most (measured: 355 MiB with the development pack and small photos)."""
+"""Interpreter, libraries and networks of one worker, at most (355 MiB measured with the development pack)."""
 TYPICAL_PIXELS = 24_000_000
 ENCODED_BYTES = 256 << 20
 """Encoded images of one shard held at a time, at most: shards are streamed from local disk."""
