@@ -4,6 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
+NUMBER = "[0-9]" * 6 + ".parquet"
+"""Name of a numbered file; cells have longer ones."""
+
 
 def digests(root: Path) -> dict[str, str]:
     """Content digests of all committed parts, segments and candidate files below `root`, by what they are."""
@@ -17,7 +20,7 @@ def digests(root: Path) -> dict[str, str]:
         manifest = json.loads(path.read_text())
         for kind in ("index", "vectors", "members"):
             found[f"{kind} {path.parent.name}"] = manifest[kind]["sha256"]
-    for pattern in ("candidates/0*.parquet", "blocks/0*.parquet", "outcomes.parquet"):
+    for pattern in (f"candidates/{NUMBER}", f"blocks/{NUMBER}", "outcomes.parquet"):
         for path in sorted(root.rglob(pattern)):
             found[f"{path.parent.name}/{path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found

@@ -87,6 +87,23 @@ def test_a_second_source_joins_the_first(world: World) -> None:
     assert head(world).seq == 2
 
 
+def test_a_source_is_the_same_source_however_its_uri_is_spelled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(world)
+    monkeypatch.chdir(world.root)
+    fields = world.embed().source.model_copy(update={"uri": "gallery-photos/"})
+    second = run(world, source=fields, gallery="./gallery")
+    assert (second.snapshot, second.published, second.shards_embedded) == (first.snapshot, False, 0)
+
+
+def test_overlapping_sources_are_refused_before_anything_counts_twice(world: World) -> None:
+    photos = files(world.root / "gallery-photos", "*.jpg")
+    shard(world.root / "shards" / "day" / "0.tar", photos[:2])
+    run(world, source=SourceSpec(uri=str(world.root / "shards")))
+    with pytest.raises(StopError, match=r"0\.tar is in the gallery already"):
+        run(world, source=SourceSpec(uri=str(world.root / "shards" / "day")))
+    assert head(world).images == 2
+
+
 def test_number_of_workers_changes_no_byte(world: World) -> None:
     found = []
     for workers in (1, 2, 4):
@@ -152,7 +169,7 @@ def test_each_bad_image_is_one_row_that_says_what_it_is(world: World) -> None:
 
 
 def shard(path: Path, photos: list[Path]) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as tar:
         for number, photo in enumerate(photos):
             info = tarfile.TarInfo(f"{number:04d}.jpg")

@@ -100,6 +100,17 @@ def check_one_model(head: Snapshot | None, source: str, model: str, model_name: 
         )
 
 
+def check_own_shards(head: Snapshot | None, source: str, shard_uris: Iterable[str]) -> None:
+    """StopError when another source of the gallery already holds one of the shards: its templates would count twice."""
+    others = {shard.shard_uri: shard.source for shard in head.shards if shard.source != source} if head else {}
+    for uri in shard_uris:
+        if uri in others:
+            raise StopError(
+                f"{uri} is in the gallery already, from the source {others[uri]}; embed that source again, "
+                "or choose sources that do not overlap"
+            )
+
+
 def head(store: ObjectStore) -> Snapshot | None:
     """The newest snapshot, or None for a gallery that has none."""
     seqs = [layout.snapshot_seq(info.key) for info in store.list(layout.SNAPSHOTS)]

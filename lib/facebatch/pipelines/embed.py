@@ -16,6 +16,7 @@ from facebatch.gallery.commits import ShardCommit, committed_keys, find_commit, 
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.images.records import ImageShard
 from facebatch.images.shards import list_shards
+from facebatch.images.source import SourceSpec
 from facebatch.pipelines.embedding import EmbedTask, Grant, RowsSpec, embed_memory
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.runtime.executor import Executor
@@ -75,22 +76,31 @@ def plan(shards: list[ImageShard], committed: frozenset[str], rows: RowsSpec, mo
     return EmbedPlan(tuple(shards), tuple(keys), todo, embed_memory(shards, rows.decode))
 
 
+def whole_uri(source: SourceSpec, s3: S3Spec) -> SourceSpec:
+    """The source under the one spelling of its URI: absolute, without a trailing slash. It names the source for good,
+    and workers may have another current directory.
+    """
+    return source.model_copy(update={"uri": open_store(source.uri, s3).uri})
+
+
 def run(config: EmbedConfig, progress: Progress, *, dry_run: bool = False) -> EmbedReport | Mapping[str, Any]:
     """Carry out the job; with `dry_run` only its plan, as a mapping."""
-    rows = RowsSpec(source=config.source, decode=config.decode, model=config.model, faces=config.faces)
+    source = whole_uri(config.source, config.s3)
+    rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces)
     card = load_card(find_pack(config.model))
     store = open_store(config.gallery, config.s3)
     head = snapshots.head(store)
-    snapshots.check_one_model(head, config.source.uri, card.fingerprint, card.name)
-    shards = list_shards(config.source, config.s3)
+    snapshots.check_one_model(head, source.uri, card.fingerprint, card.name)
+    shards = list_shards(source, config.s3)
+    snapshots.check_own_shards(head, source.uri, [shard.uri for shard in shards])
     todo = plan(shards, committed_keys(store), rows, card.fingerprint)
     if dry_run:
         return {**todo.describe(), "model": card.name, "licence": card.licence, "head": head.seq if head else None}
     require_put_if_absent(store)
     with open_executor(config.run) as executor:
         check_memory(config.run, executor, todo.memory, len(todo.todo), what="embed")
-        commits = embed_shards(todo, rows, Target(config.gallery, store, config.s3), card, executor, progress)
-    snapshot, published = _publish(store, head, config.source.uri, commits, card)
+        commits = embed_shards(todo, rows, Target(store.uri, store, config.s3), card, executor, progress)
+    snapshot, published = _publish(store, head, source.uri, commits, card)
     return _report(snapshot, published, commits, len(todo.todo))
 
 

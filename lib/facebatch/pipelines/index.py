@@ -62,7 +62,7 @@ def run(config: IndexConfig, progress: Progress, *, dry_run: bool = False) -> In
         check_memory(config.run, executor, memory, len(todo), what="index")
         run_all(
             executor,
-            IndexTask(config.gallery, config.s3, memory),
+            IndexTask(store.uri, config.s3, memory),
             todo,
             progress.stage("index", total=len(todo), unit="segments"),
             name=lambda plan: f"segment {plan.segment_id}",

@@ -82,25 +82,26 @@ def plan(config: MatchConfig, decision: policy.Decision) -> MatchPlan:
     snapshot = snapshots.require_head(gallery) if chosen is None else snapshots.read(gallery, chosen)
     card = load_card(find_pack(config.model))
     check_searchable(snapshot, card)
-    rows = RowsSpec(source=config.probes, decode=config.decode, model=config.model, faces=config.faces)
-    shards = list_shards(config.probes, config.s3)
+    source = embed.whole_uri(config.probes, config.s3)
+    rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces)
+    shards = list_shards(source, config.s3)
     listed = embed.plan(shards, frozenset(), rows, card.fingerprint)
     identity = [
         decision.request.model_dump(mode="json"),
         probe_set(listed.keys),
-        config.gallery,
+        gallery.uri,
         snapshot.seq,
         snapshot.content_sha256,
         card.fingerprint,
         config.match.model_dump(mode="json", include={"length", "floor", "probe_block"}),
     ]
     search_id = canonical_digest(identity)[:ID_LENGTH]
-    root = layout.below(config.results, search_id)
+    root = layout.below(open_store(config.results, config.s3).uri, search_id)
     committed = committed_keys(open_store(layout.below(root, "probes"), config.s3))
     probes = embed.plan(shards, committed, rows, card.fingerprint)
-    binding = tokens.Binding(probe_set(listed.keys), config.gallery, snapshot.seq)
+    binding = tokens.Binding(probe_set(listed.keys), gallery.uri, snapshot.seq)
     token = tokens.issue(decision, binding, now=datetime.now(UTC))
-    grant = Grant(token, config.gallery, snapshot.seq, frozenset(listed.keys))
+    grant = Grant(token, gallery.uri, snapshot.seq, frozenset(listed.keys))
     return MatchPlan(config, search_id, root, snapshot, rows, probes, grant, card)
 
 
@@ -128,7 +129,7 @@ def _search(todo: MatchPlan, commits: list[ShardCommit], executor: Executor, pro
     memory = cell_memory(largest, todo.snapshot.dim, config.match)
     check_memory(config.run, executor, memory, len(cells), what="match")
     task = ScanTask(
-        gallery=config.gallery,
+        gallery=todo.grant.gallery,
         results=layout.below(todo.root, "cells"),
         blocks=todo.root,
         s3=config.s3,

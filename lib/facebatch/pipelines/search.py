@@ -119,7 +119,7 @@ def publish_search(
         search_id=todo.search_id,
         request=todo.config.request,
         decided_at=_decided_at(todo.grant),
-        gallery=todo.config.gallery,
+        gallery=todo.grant.gallery,
         snapshot=todo.snapshot.seq,
         snapshot_sha256=todo.snapshot.content_sha256,
         model=todo.card.fingerprint,
