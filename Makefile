@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-s3 lint format clean
+.PHONY: help demo test test-all test-slow test-s3 lint format clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -26,6 +26,9 @@ test: lint  ## Checks and the default tests, under 15 minutes on two cores
 
 test-all: lint  ## Everything but the S3 server: also the runs of minutes
 	$(BIN)/pytest -m "not s3 and not benchmark" $(ARGS)
+
+test-slow: $(READY)  ## Only the runs of minutes: Ray with kills, job submission
+	$(BIN)/pytest -m "slow and not s3" $(ARGS)
 
 test-s3: $(READY)  ## The storage contract on a real S3 server (Ceph RGW), see tests/servers/README.md
 	$(BIN)/pytest -m s3 $(ARGS)

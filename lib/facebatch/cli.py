@@ -56,10 +56,11 @@ class Output:
         if self.json:
             sys.stdout.write(json.dumps(values, default=str) + "\n")
             return
-        table = Table(title=title, title_justify="left", show_header=False)
+        table = Table(show_header=False)
         for key, value in values.items():
             table.add_row(key, _words(value))
-        Console().print(table)
+        console = Console()
+        console.print(title, table, sep="\n")
 
 
 Flag = Annotated[bool, Parameter(negative="")]

@@ -119,11 +119,11 @@ def test_no_probe_is_listed_or_read_without_a_whole_request(searchable: World, m
 def worker_task(world: World, grant_changes: dict[str, object], token_changes: dict[str, object]) -> EmbedTask:
     """The task a worker gets, with its grant or token tampered with."""
     config = world.match()
-    todo = match.plan(config, policy.decide(config.request))
-    assert todo.grant.token is not None
-    token = replace(todo.grant.token, **token_changes) if token_changes else todo.grant.token
-    grant = replace(todo.grant, **{"token": token, **grant_changes})
-    return EmbedTask(f"{todo.root}/probes", todo.rows, S3Spec(), todo.card.fingerprint, 0, grant)
+    planned = match.plan(config, policy.decide(config.request))
+    assert planned.grant.token is not None
+    token = replace(planned.grant.token, **token_changes) if token_changes else planned.grant.token
+    grant = replace(planned.grant, **{"token": token, **grant_changes})
+    return EmbedTask(f"{planned.root}/probes", planned.rows, S3Spec(), planned.card.fingerprint, 0, grant)
 
 
 def test_a_worker_without_a_valid_token_reads_nothing(searchable: World) -> None:
@@ -150,8 +150,8 @@ def test_a_worker_without_a_valid_token_reads_nothing(searchable: World) -> None
 def test_a_shard_the_token_was_not_issued_for_is_refused_in_the_worker(searchable: World) -> None:
     config = searchable.match()
     work = worker_task(searchable, {}, {}).setup()
-    todo = match.plan(config, policy.decide(config.request))
-    stranger = replace(todo.probes.shards[0], etag="changed")
+    planned = match.plan(config, policy.decide(config.request))
+    stranger = replace(planned.probes.shards[0], etag="changed")
     with pytest.raises(ForbiddenError, match="not among those"):
         work(stranger)
 

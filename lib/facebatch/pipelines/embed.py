@@ -36,7 +36,7 @@ class EmbedPlan:
     """All shards of the source, as listed."""
     keys: tuple[str, ...]
     """Their shard keys."""
-    todo: tuple[ImageShard, ...]
+    pending: tuple[ImageShard, ...]
     memory: int
     """Bytes each worker needs, at most."""
 
@@ -44,8 +44,8 @@ class EmbedPlan:
         """Figures for a dry run."""
         return {
             "shards": len(self.shards),
-            "shards_to_embed": len(self.todo),
-            "bytes_to_read": sum(shard.size for shard in self.todo),
+            "shards_to_embed": len(self.pending),
+            "bytes_to_read": sum(shard.size for shard in self.pending),
             "memory_per_worker": self.memory,
         }
 
@@ -72,8 +72,8 @@ def plan(shards: list[ImageShard], committed: frozenset[str], rows: RowsSpec, mo
     twice = len(keys) - len(set(keys))
     if twice:
         raise PlanError(f"{rows.source.uri}: {twice} shards are listed twice; remove the duplicates from the source")
-    todo = tuple(shard for shard, key in zip(shards, keys, strict=True) if key not in committed)
-    return EmbedPlan(tuple(shards), tuple(keys), todo, embed_memory(shards, rows.decode))
+    pending = tuple(shard for shard, key in zip(shards, keys, strict=True) if key not in committed)
+    return EmbedPlan(tuple(shards), tuple(keys), pending, embed_memory(shards, rows.decode))
 
 
 def whole_uri(source: SourceSpec, s3: S3Spec) -> SourceSpec:
@@ -93,15 +93,15 @@ def run(config: EmbedConfig, progress: Progress, *, dry_run: bool = False) -> Em
     snapshots.check_one_model(head, source.uri, card.fingerprint, card.name)
     shards = list_shards(source, config.s3)
     snapshots.check_own_shards(head, source.uri, [shard.uri for shard in shards])
-    todo = plan(shards, committed_keys(store), rows, card.fingerprint)
+    planned = plan(shards, committed_keys(store), rows, card.fingerprint)
     if dry_run:
-        return {**todo.describe(), "model": card.name, "licence": card.licence, "head": head.seq if head else None}
+        return {**planned.describe(), "model": card.name, "licence": card.licence, "head": head.seq if head else None}
     require_put_if_absent(store)
     with open_executor(config.run) as executor:
-        check_memory(config.run, executor, todo.memory, len(todo.todo), what="embed")
-        commits = embed_shards(todo, rows, Target(store.uri, store, config.s3), card, executor, progress)
+        check_memory(config.run, executor, planned.memory, len(planned.pending), what="embed")
+        commits = embed_shards(planned, rows, Target(store.uri, store, config.s3), card, executor, progress)
     snapshot, published = _publish(store, head, source.uri, commits, card)
-    return _report(snapshot, published, commits, len(todo.todo))
+    return _report(snapshot, published, commits, len(planned.pending))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +115,21 @@ class Target:
 
 
 def embed_shards(
-    todo: EmbedPlan, rows: RowsSpec, target: Target, card: ModelCard, executor: Executor, progress: Progress
+    planned: EmbedPlan, rows: RowsSpec, target: Target, card: ModelCard, executor: Executor, progress: Progress
 ) -> list[ShardCommit]:
     """Embed what is to do; returns the commits of all shards of the plan, in their order."""
-    task = EmbedTask(target.root, rows, target.s3, card.fingerprint, todo.memory, target.grant)
+    task = EmbedTask(target.root, rows, target.s3, card.fingerprint, planned.memory, target.grant)
     run_all(
         executor,
         task,
-        todo.todo,
-        progress.stage("embed", total=len(todo.todo), unit="shards"),
+        planned.pending,
+        progress.stage("embed", total=len(planned.pending), unit="shards"),
         name=lambda shard: shard.uri,
         images=lambda commit: commit.images,
     )
     with ThreadPoolExecutor(16) as pool:
-        commits = list(pool.map(lambda key: find_commit(target.store, key), todo.keys))
-    missing = [shard.uri for shard, commit in zip(todo.shards, commits, strict=True) if commit is None]
+        commits = list(pool.map(lambda key: find_commit(target.store, key), planned.keys))
+    missing = [shard.uri for shard, commit in zip(planned.shards, commits, strict=True) if commit is None]
     if missing:
         raise ShardError(f"{missing[0]}: its commit disappeared during the run; run the same command again")
     return [commit for commit in commits if commit is not None]

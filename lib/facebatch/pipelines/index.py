@@ -47,29 +47,29 @@ def run(config: IndexConfig, progress: Progress, *, dry_run: bool = False) -> In
     store = open_store(config.gallery, config.s3)
     head = snapshots.require_head(store)
     plans = plan_segments(head.shards, config.index, model=head.model, dim=head.dim)
-    todo = [plan for plan in plans if find_manifest(store, plan.segment_id) is None]
-    memory = max((segment_memory(plan) for plan in todo), default=0)
+    pending = [plan for plan in plans if find_manifest(store, plan.segment_id) is None]
+    memory = max((segment_memory(plan) for plan in pending), default=0)
     if dry_run:
         return {
             "head": head.seq,
             "segments": len(plans),
-            "segments_to_build": len(todo),
+            "segments_to_build": len(pending),
             "rows": sum(plan.rows for plan in plans),
             "memory_per_worker": memory,
         }
     require_put_if_absent(store)
     with open_executor(config.run) as executor:
-        check_memory(config.run, executor, memory, len(todo), what="index")
+        check_memory(config.run, executor, memory, len(pending), what="index")
         run_all(
             executor,
             IndexTask(store.uri, config.s3, memory),
-            todo,
-            progress.stage("index", total=len(todo), unit="segments"),
+            pending,
+            progress.stage("index", total=len(pending), unit="segments"),
             name=lambda plan: f"segment {plan.segment_id}",
         )
     entries = tuple(_entry(store, plan) for plan in plans)
     snapshot, published = _publish(store, head, entries)
-    return IndexReport(snapshot.seq, published, len(plans), len(todo), snapshot.templates)
+    return IndexReport(snapshot.seq, published, len(plans), len(pending), snapshot.templates)
 
 
 def segment_memory(plan: SegmentPlan) -> int:

@@ -52,27 +52,27 @@ def run(config: MatchConfig, progress: Progress, *, dry_run: bool = False) -> Ma
     """Carry out the job; with `dry_run` only its plan, as a mapping. ForbiddenError before any probe is read."""
     decision = policy.decide(config.request)
     policy.require_allowed(decision)
-    todo = plan(config, decision)
+    planned = plan(config, decision)
     if dry_run:
-        cells = len(todo.snapshot.segments)
+        cells = len(planned.snapshot.segments)
         return {
-            "search": todo.search_id,
-            "snapshot": todo.snapshot.seq,
-            "gallery_templates": todo.snapshot.templates,
+            "search": planned.search_id,
+            "snapshot": planned.snapshot.seq,
+            "gallery_templates": planned.snapshot.templates,
             "cells_per_probe_block": cells,
-            "probes": todo.probes.describe(),
+            "probes": planned.probes.describe(),
         }
-    done = find_search(open_store(todo.root, config.s3))
+    done = find_search(open_store(planned.root, config.s3))
     if done is not None:
-        return _report(todo, done)
+        return _report(planned, done)
     require_put_if_absent(open_store(config.results, config.s3))
     with open_executor(config.run) as executor:
-        probes_root = layout.below(todo.root, "probes")
-        target = embed.Target(probes_root, open_store(probes_root, config.s3), config.s3, todo.grant)
-        check_memory(config.run, executor, todo.probes.memory, len(todo.probes.todo), what="match")
-        commits = embed.embed_shards(todo.probes, todo.rows, target, todo.card, executor, progress)
-        manifest = _search(todo, commits, executor, progress)
-    return _report(todo, manifest)
+        probes_root = layout.below(planned.root, "probes")
+        target = embed.Target(probes_root, open_store(probes_root, config.s3), config.s3, planned.grant)
+        check_memory(config.run, executor, planned.probes.memory, len(planned.probes.pending), what="match")
+        commits = embed.embed_shards(planned.probes, planned.rows, target, planned.card, executor, progress)
+        manifest = _search(planned, commits, executor, progress)
+    return _report(planned, manifest)
 
 
 def plan(config: MatchConfig, decision: policy.Decision) -> MatchPlan:
@@ -118,23 +118,23 @@ def check_searchable(snapshot: Snapshot, card: ModelCard) -> None:
         raise PlanError(f"snapshot {snapshot.seq} is not indexed; run `facebatch index` first")
 
 
-def _search(todo: MatchPlan, commits: list[ShardCommit], executor: Executor, progress: Progress) -> SearchManifest:
+def _search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, progress: Progress) -> SearchManifest:
     """Cells, merge and certificate, after the probes are embedded."""
-    config = todo.config
-    store = open_store(todo.root, config.s3)
-    probes = open_store(layout.below(todo.root, "probes"), config.s3)
-    blocks = write_blocks(store, probes, commits, config.match.probe_block, todo.card.fingerprint)
-    cells = plan_cells(blocks, todo.snapshot, config.match)
-    largest = max(segment.rows for segment in todo.snapshot.segments)
-    memory = cell_memory(largest, todo.snapshot.dim, config.match)
+    config = planned.config
+    store = open_store(planned.root, config.s3)
+    probes = open_store(layout.below(planned.root, "probes"), config.s3)
+    blocks = write_blocks(store, probes, commits, config.match.probe_block, planned.card.fingerprint)
+    cells = plan_cells(blocks, planned.snapshot, config.match)
+    largest = max(segment.rows for segment in planned.snapshot.segments)
+    memory = cell_memory(largest, planned.snapshot.dim, config.match)
     check_memory(config.run, executor, memory, len(cells), what="match")
     task = ScanTask(
-        gallery=todo.grant.gallery,
-        results=layout.below(todo.root, "cells"),
-        blocks=todo.root,
+        gallery=planned.grant.gallery,
+        results=layout.below(planned.root, "cells"),
+        blocks=planned.root,
         s3=config.s3,
-        model=todo.card.fingerprint,
-        snapshot=todo.snapshot.seq,
+        model=planned.card.fingerprint,
+        snapshot=planned.snapshot.seq,
         spec=config.match,
         memory=memory,
     )
@@ -145,12 +145,12 @@ def _search(todo: MatchPlan, commits: list[ShardCommit], executor: Executor, pro
         progress.stage("match", total=len(cells), unit="cells"),
         name=lambda cell: f"probe block {cell.block} x segment {cell.segment.segment_id}",
     )
-    return publish_search(todo, commits, list(zip(cells, found, strict=True)))
+    return publish_search(planned, commits, list(zip(cells, found, strict=True)))
 
 
-def _report(todo: MatchPlan, manifest: SearchManifest) -> MatchReport:
+def _report(planned: MatchPlan, manifest: SearchManifest) -> MatchReport:
     return MatchReport(
-        results=todo.root,
+        results=planned.root,
         snapshot=manifest.snapshot,
         images=manifest.images,
         probes=manifest.probes,

@@ -101,39 +101,39 @@ def write_blocks(
 
 
 def publish_search(
-    todo: MatchPlan, commits: Sequence[ShardCommit], found: Sequence[tuple[Cell, CellCommit]]
+    planned: MatchPlan, commits: Sequence[ShardCommit], found: Sequence[tuple[Cell, CellCommit]]
 ) -> SearchManifest:
     """Merge the cells, write lists and outcomes, check coverage, put the certificate."""
-    s3 = todo.config.s3
-    store = open_store(todo.root, s3)
-    check_coverage(found, todo.snapshot)
+    s3 = planned.config.s3
+    store = open_store(planned.root, s3)
+    check_coverage(found, planned.snapshot)
     parts, full = [], 0
     for number, table in merge_blocks(
-        open_store(layout.below(todo.root, "cells"), s3), found, todo.config.match.length
+        open_store(layout.below(planned.root, "cells"), s3), found, planned.config.match.length
     ):
-        full += table["rank"].to_pylist().count(todo.config.match.length)
-        data = write_table(table, kind="candidates", model=todo.card.fingerprint)
+        full += table["rank"].to_pylist().count(planned.config.match.length)
+        data = write_table(table, kind="candidates", model=planned.card.fingerprint)
         parts.append(put_part(store, layout.numbered(layout.CANDIDATES, number), data, table.num_rows))
     images = sum(commit.images for commit in commits)
     manifest = SearchManifest(
-        search_id=todo.search_id,
-        request=todo.config.request,
-        decided_at=_decided_at(todo.grant),
-        gallery=todo.grant.gallery,
-        snapshot=todo.snapshot.seq,
-        snapshot_sha256=todo.snapshot.content_sha256,
-        model=todo.card.fingerprint,
-        model_name=todo.card.name,
-        length=todo.config.match.length,
-        floor=todo.config.match.floor,
+        search_id=planned.search_id,
+        request=planned.config.request,
+        decided_at=_decided_at(planned.grant),
+        gallery=planned.grant.gallery,
+        snapshot=planned.snapshot.seq,
+        snapshot_sha256=planned.snapshot.content_sha256,
+        model=planned.card.fingerprint,
+        model_name=planned.card.name,
+        length=planned.config.match.length,
+        floor=planned.config.match.floor,
         images=images,
         outcomes=sum_outcomes(commits),
         probes=sum(commit.templates.rows for commit in commits),
         cells=len(found),
-        rows_scanned=todo.snapshot.templates,
+        rows_scanned=planned.snapshot.templates,
         full_lists=full,
         candidates=tuple(parts),
-        outcomes_file=_write_outcomes(todo, store, commits),
+        outcomes_file=_write_outcomes(planned, store, commits),
     )
     return put_first(store, layout.SEARCH_MANIFEST, manifest)[0]
 
@@ -167,11 +167,11 @@ def read_candidates(store: ObjectStore, manifest: SearchManifest) -> pa.Table:
     return pa.concat_tables(tables) if tables else CANDIDATES.empty_table()
 
 
-def _write_outcomes(todo: MatchPlan, store: ObjectStore, commits: Sequence[ShardCommit]) -> PartFile:
-    probes = open_store(layout.below(todo.root, "probes"), todo.config.s3)
+def _write_outcomes(planned: MatchPlan, store: ObjectStore, commits: Sequence[ShardCommit]) -> PartFile:
+    probes = open_store(layout.below(planned.root, "probes"), planned.config.s3)
     tables = [read_table(read_part(probes, c.ledger), kind="ledger", origin=c.ledger.key) for c in commits]
     table = pa.concat_tables(tables) if tables else LEDGER.empty_table()
-    data = write_table(table.combine_chunks(), kind="ledger", model=todo.card.fingerprint)
+    data = write_table(table.combine_chunks(), kind="ledger", model=planned.card.fingerprint)
     return put_part(store, layout.OUTCOMES, data, table.num_rows)
 
 
