@@ -95,8 +95,9 @@ class EmbedTask:
 
     @property
     def resources(self) -> Resources:
-        """One core, and the estimate of `embed_memory`."""
-        return Resources(cpus=float(self.rows.model.threads), memory=self.memory)
+        """The networks' threads, a GPU where they run on one, and the estimate of `embed_memory`."""
+        model = self.rows.model
+        return Resources(cpus=float(model.threads), gpus=float(model.device == "cuda"), memory=self.memory)
 
     def setup(self) -> Callable[[ImageShard], ShardCommit]:
         """Check the grant before anything else, then load the models."""
