@@ -95,6 +95,24 @@ def test_a_source_is_the_same_source_however_its_uri_is_spelled(world: World, mo
     assert (second.snapshot, second.published, second.shards_embedded) == (first.snapshot, False, 0)
 
 
+def test_a_snapshot_published_meanwhile_is_built_upon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish, beaten = snapshots.publish, []
+
+    def slowly(store: LocalStore, snapshot: Snapshot) -> Snapshot:
+        if not beaten:
+            beaten.append(True)
+            run(world, source=SourceSpec(uri=str(world.root / "probe-photos")))
+        return publish(store, snapshot)
+
+    monkeypatch.setattr(snapshots, "publish", slowly)
+    report = run(world)
+    assert (report.snapshot, head(world).seq, head(world).parent) == (2, 2, 1)
+    assert {shard.source for shard in head(world).shards} == {
+        str(world.root / "gallery-photos"),
+        str(world.root / "probe-photos"),
+    }
+
+
 def test_overlapping_sources_are_refused_before_anything_counts_twice(world: World) -> None:
     photos = files(world.root / "gallery-photos", "*.jpg")
     shard(world.root / "shards" / "day" / "0.tar", photos[:2])

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from facebatch.config import EmbedConfig
-from facebatch.errors import PlanError, ShardError
+from facebatch.errors import PlanError, ShardError, StaleError
 from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
@@ -26,6 +27,10 @@ from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.settings import S3Spec
 from facebatch.storage.store import ObjectStore
 from facebatch.telemetry.progress import Progress
+
+
+PUBLISH_ATTEMPTS = 5
+"""Snapshots of other runs that one run builds upon before it gives up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ def run(config: EmbedConfig, progress: Progress, *, dry_run: bool = False) -> Em
     with open_executor(config.run) as executor:
         check_memory(config.run, executor, planned.memory, len(planned.pending), what="embed")
         commits = embed_shards(planned, rows, Target(store.uri, store, config.s3), card, executor, progress)
-    snapshot, published = _publish(store, head, source.uri, commits, card)
+    snapshot, published = _publish(store, source.uri, commits, card)
     return _report(snapshot, published, commits, len(planned.pending))
 
 
@@ -135,24 +140,28 @@ def embed_shards(
     return [commit for commit in commits if commit is not None]
 
 
-def _publish(
-    store: ObjectStore, head: Snapshot | None, source: str, commits: list[ShardCommit], card: ModelCard
-) -> tuple[Snapshot, bool]:
-    """The next snapshot, or the head when it holds the same shards."""
-    shards = snapshots.replace_source(head, source, commits)
-    if head is not None and head.model == card.fingerprint and head.shards == shards:
-        return head, False
-    snapshot = Snapshot(
-        seq=head.seq + 1 if head else 1,
-        parent=head.seq if head else None,
-        run_id=uuid4().hex,
-        created_at=datetime.now(UTC),
-        model=card.fingerprint,
-        model_name=card.name,
-        dim=card.dim,
-        shards=shards,
-    )
-    return snapshots.publish(store, snapshot), True
+def _publish(store: ObjectStore, source: str, commits: list[ShardCommit], card: ModelCard) -> tuple[Snapshot, bool]:
+    """The next snapshot, or the head when it holds the same shards. Another run's snapshot in between is built upon."""
+    for _ in range(PUBLISH_ATTEMPTS):
+        head = snapshots.head(store)
+        snapshots.check_one_model(head, source, card.fingerprint, card.name)
+        snapshots.check_own_shards(head, source, [commit.shard_uri for commit in commits])
+        shards = snapshots.replace_source(head, source, commits)
+        if head is not None and head.model == card.fingerprint and head.shards == shards:
+            return head, False
+        snapshot = Snapshot(
+            seq=head.seq + 1 if head else 1,
+            parent=head.seq if head else None,
+            run_id=uuid4().hex,
+            created_at=datetime.now(UTC),
+            model=card.fingerprint,
+            model_name=card.name,
+            dim=card.dim,
+            shards=shards,
+        )
+        with suppress(StaleError):
+            return snapshots.publish(store, snapshot), True
+    raise StaleError(f"{store.uri}: the head keeps moving; run the same command again")
 
 
 def _report(snapshot: Snapshot, published: bool, commits: list[ShardCommit], embedded: int) -> EmbedReport:
