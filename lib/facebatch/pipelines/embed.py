@@ -28,7 +28,6 @@ from facebatch.storage.settings import S3Spec
 from facebatch.storage.store import ObjectStore
 from facebatch.telemetry.progress import Progress
 
-
 PUBLISH_ATTEMPTS = 5
 """Snapshots of other runs that one run builds upon before it gives up."""
 
