@@ -41,8 +41,10 @@ def run_all(
     """
     values: dict[int, ValueT] = {}
     failed: list[Failed[ItemT]] = []
+    if not items:
+        return []
     with stage as bar:
-        for result in executor.run(task, items) if items else ():
+        for result in executor.run(task, items):
             if isinstance(result, Failed):
                 failed.append(result)
                 bar.advance(1)
