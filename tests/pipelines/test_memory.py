@@ -17,29 +17,32 @@ pytestmark = pytest.mark.integration
 
 TESTS = Path(__file__).parent.parent
 
+STATUS = """
+from pathlib import Path
+
+def status(name):
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
+"""
+"""Not getrusage: what it calls the peak of a process counts the memory of the one that started it."""
+
 EMBED = """
-import resource, sys
+import sys
 from facebatch.config import EmbedConfig
 from facebatch.pipelines import embed
 from facebatch.telemetry.progress import open_progress
 embed.run(EmbedConfig.model_validate_json(sys.argv[1]), open_progress("none"))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(status("VmHWM"))
 """
 
 SCAN = """
 import sys
-from pathlib import Path
 import numpy as np
 from synthetic import template_table, unit
 from facebatch.index.build import sort_members
 from facebatch.match.candidates import open_gallery
 from facebatch.match.scan import scan
 from facebatch.match.settings import MatchSpec
-
-def status(name):
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
-    return int(line.split()[1]) * 1024
-
 rows, dim = int(sys.argv[1]), int(sys.argv[2])
 spec = MatchSpec.model_validate_json(sys.argv[3])
 random = np.random.default_rng(0)
@@ -55,7 +58,7 @@ print(status("VmHWM") - before)
 
 def measured(code: str, *arguments: str) -> int:
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=TESTS
+        [sys.executable, "-c", STATUS + code, *arguments], capture_output=True, text=True, check=False, cwd=TESTS
     )
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
