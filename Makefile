@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-slow test-s3 lint format clean
+.PHONY: help demo test test-all test-slow test-s3 bench-match lint format clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -32,6 +32,9 @@ test-slow: $(READY)  ## Only the runs of minutes: Ray with kills, job submission
 
 test-s3: $(READY)  ## The storage contract on a real S3 server (Ceph RGW), see tests/servers/README.md
 	$(BIN)/pytest -m s3 $(ARGS)
+
+bench-match: $(READY)  ## Bulk match against FAISS and others; ARGS='--gallery 1000000 --json FILE'
+	cd tests && ../$(BIN)/python -m benchmarks.bench_match $(ARGS)
 
 lint: $(READY)  ## ruff, mypy strict, one-way imports
 	$(BIN)/ruff check .

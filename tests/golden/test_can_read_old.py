@@ -99,7 +99,7 @@ def test_an_old_gallery_is_read_verified_and_searched(version: str, tmp_path: Pa
         np.testing.assert_array_equal(embeddings(templates), vectors(number))
         ledger = read_table(read_part(store, shard.ledger), kind="ledger", origin=shard.ledger.key)
         assert ledger["outcome"].to_pylist() == ["ok"] * ROWS
-    segment = open_segment(store, head.segments[0], tmp_path / "scratch")
+    segment = open_segment(store, head.segments[0], tmp_path / "scratch", MatchSpec())
     manifest = read_manifest(store, head.segments[0])
     index = faiss.deserialize_index(np.frombuffer(read_part(store, manifest.index), np.uint8))
     assert index.ntotal == 12

@@ -9,6 +9,7 @@ from facebatch.gallery import snapshots
 from facebatch.gallery.commits import read_part
 from facebatch.index.segment import read_manifest, read_members
 from facebatch.index.spec import IndexSpec
+from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, index, running
 from facebatch.pipelines.index import IndexReport
 from facebatch.pipelines.scanning import open_segment
@@ -41,7 +42,7 @@ def test_segments_hold_exactly_the_templates_of_the_snapshot(searchable: World, 
     }
     found = {}
     for number, entry in enumerate(head.segments):
-        segment = open_segment(store, entry, searchable.root / f"scratch{number}")
+        segment = open_segment(store, entry, searchable.root / f"scratch{number}", MatchSpec())
         ids = segment.members["template_id"].to_pylist()
         found.update(
             {template: np.asarray(row).tobytes() for template, row in zip(ids, segment.gallery.vectors, strict=True)}
@@ -107,7 +108,7 @@ def test_a_flipped_byte_in_a_segment_is_noticed_before_it_is_used(searchable: Wo
     data[7] ^= 0x40
     vectors.write_bytes(bytes(data))
     with pytest.raises(CorruptError, match="vectors"):
-        open_segment(store, entry, searchable.root / "scratch")
+        open_segment(store, entry, searchable.root / "scratch", MatchSpec())
 
 
 def test_a_plan_that_does_not_fit_in_memory_is_refused_before_it_runs(

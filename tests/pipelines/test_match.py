@@ -16,12 +16,17 @@ from facebatch.gallery.commits import read_part
 from facebatch.governance import policy, tokens
 from facebatch.governance.request import RequestSpec
 from facebatch.images.source import FieldsSpec, SourceSpec
+from facebatch.index.segment import read_manifest
+from facebatch.match.kernel_paths import available_paths
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, match
 from facebatch.pipelines.embedding import EmbedTask
 from facebatch.pipelines.match import MatchReport, check_searchable
 from facebatch.pipelines.search import find_search, read_candidates
 from facebatch.runtime.executor import RunSpec
+from facebatch.storage import layout
+from facebatch.storage.digest import digest
+from facebatch.storage.documents import dump
 from facebatch.storage.local import LocalStore
 from facebatch.storage.parquet import embeddings, read_templates
 from facebatch.storage.settings import S3Spec
@@ -101,6 +106,39 @@ def test_workers_and_blocks_change_no_list(searchable: World) -> None:
         found.append(digests(searchable.root / "results"))
         shutil.rmtree(report.results)
     assert found[0] == found[1] == found[2]
+
+
+def test_every_scan_path_writes_the_same_files(searchable: World) -> None:
+    found = {}
+    for path in ("plain", "auto", *available_paths()):
+        report = run(searchable, match=MatchSpec(path=path, probe_block=3, floor=0.1))
+        found[path] = digests(searchable.root / "results")
+        shutil.rmtree(report.results)
+    assert len(found) > 2
+    assert all(files == found["plain"] for files in found.values())
+
+
+def test_a_segment_without_codes_is_searched_all_the_same(searchable: World) -> None:
+    want = lists(run(searchable))
+    shutil.rmtree(searchable.root / "results")
+    store = LocalStore(searchable.root / "gallery")
+    head = snapshots.require_head(store)
+    manifest = read_manifest(store, head.segments[0]).model_copy(update={"codes": None})
+    key = layout.segment_manifest(manifest.segment_id)
+    store.put(key, dump(manifest))
+    entry = head.segments[0].model_copy(update={"manifest_sha256": digest(dump(manifest))})
+    snapshots.publish(store, head.model_copy(update={"seq": head.seq + 1, "segments": (entry,)}))
+    found = lists(run(searchable, match=MatchSpec(path=available_paths()[0])))
+    assert [{**row, "snapshot": head.seq} for row in found] == want
+
+
+def test_damaged_codes_stop_the_search_by_name(searchable: World) -> None:
+    codes = files(searchable.root / "gallery", "segments/*/codes-*")[0]
+    data = bytearray(codes.read_bytes())
+    data[200] ^= 1
+    codes.write_bytes(bytes(data))
+    with pytest.raises(FacebatchError, match="codes"):
+        run(searchable)
 
 
 @pytest.mark.parametrize("missing", ["purpose", "case_id", "requester"])

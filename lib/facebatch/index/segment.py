@@ -41,6 +41,8 @@ class SegmentManifest(Spec):
     """float16[rows, dim], C order, little-endian, no header; row i belongs to row i of `members`."""
     members: PartFile
     """Parquet, `schemas.ROWS`."""
+    codes: PartFile | None = None
+    """`match.codes`: the vectors as 8-bit codes. Absent in segments built before there were any; made again then."""
 
 
 @dataclass(frozen=True, slots=True)

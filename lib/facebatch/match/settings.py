@@ -1,5 +1,7 @@
 """Settings of a search. Both list length and floor are recorded with the results."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from facebatch.spec import Spec
@@ -16,6 +18,8 @@ class MatchSpec(Spec):
     """Probes scored together against a segment; one probe block x one segment is a cell."""
     gallery_block: int = Field(default=16_384, ge=1)
     """Gallery rows scored at a time inside a cell; bounds memory, changes no result."""
+    path: Literal["auto", "vnni512", "avxvnni", "portable", "plain"] = "auto"
+    """How a cell is scanned; auto takes the fastest this CPU has. All give the same lists, bit for bit."""
     snapshot: int | None = None
     """Which snapshot to search; absent = the head at submission."""
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
+import numpy.typing as npt
+
 from facebatch.config import IndexConfig
 from facebatch.errors import NotFoundError
 from facebatch.gallery import snapshots
@@ -73,9 +76,9 @@ def run(config: IndexConfig, progress: Progress, *, dry_run: bool = False) -> In
 
 
 def segment_memory(plan: SegmentPlan) -> int:
-    """Upper estimate of bytes to build a segment: float16 twice (parts, sorted), float32, the index and its bytes."""
+    """Upper estimate of bytes to build a segment: float16 twice (parts, sorted), float32, index and codes twice."""
     code = 1 if plan.spec.kind.endswith("SQ8") else 4
-    vectors = plan.rows * plan.dim * (2 * 2 + 4 + 2 * code)
+    vectors = plan.rows * plan.dim * (2 * 2 + 4 + 2 * code + 2)
     return vectors + plan.rows * 1200 + (200 << 20)
 
 
@@ -131,7 +134,16 @@ def _write(store: ObjectStore, plan: SegmentPlan, built: BuiltSegment) -> Segmen
         index=put("index.faiss", lambda path: path.write_bytes(built.index)),
         vectors=put("vectors.f16", lambda path: built.vectors.astype("<f2", copy=False).tofile(path)),
         members=put("members.parquet", lambda path: path.write_bytes(members)),
+        codes=put("codes.u8", lambda path: path.write_bytes(pack_bytes(built.vectors))),
     )
+
+
+def pack_bytes(vectors: npt.NDArray[np.float16]) -> bytes:
+    """The segment's codes as a file."""
+    # Here, because the compiler that the scan needs takes a second to load, which other commands should not wait for.
+    from facebatch.match import codes, quantise
+
+    return codes.to_bytes(quantise.pack(vectors))
 
 
 def find_manifest(store: ObjectStore, segment_id: str) -> SegmentManifest | None:

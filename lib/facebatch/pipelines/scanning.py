@@ -17,7 +17,8 @@ from facebatch.gallery.snapshots import SegmentEntry
 from facebatch.index.segment import fetch, map_vectors, read_manifest, read_members
 from facebatch.match.candidates import open_gallery, to_table
 from facebatch.match.cells import Cell, CellCommit
-from facebatch.match.scan import Gallery, scan
+from facebatch.match.scan import Gallery, Hits
+from facebatch.match.scanner import open_scanner
 from facebatch.match.settings import MatchSpec
 from facebatch.runtime.executor import Resources
 from facebatch.storage import layout
@@ -63,6 +64,8 @@ class OpenSegment:
     entry: SegmentEntry
     gallery: Gallery
     members: pa.Table
+    scan: Callable[[npt.NDArray[np.float16]], Hits]
+    """Probes (p, dim) to their hits in this segment."""
 
 
 class ScanWorker:
@@ -83,7 +86,7 @@ class ScanWorker:
             return standing
         segment = self._segment(cell.segment)
         probes = read_templates(read_part(self._blocks, cell.probes), cell.probes.key)
-        hits = scan(embeddings(probes), segment.gallery, self._task.spec)
+        hits = segment.scan(embeddings(probes))
         table = to_table(hits, probe_ids(probes), segment.members, self._task.snapshot)
         attempt = uuid4().hex[:12]
         data = write_table(table, kind="candidates", model=self._task.model)
@@ -101,17 +104,21 @@ class ScanWorker:
         if self._open is None or self._open.entry != entry:
             # The mapping outlives the file's name, so nothing is left behind however the worker ends.
             with tempfile.TemporaryDirectory(prefix="facebatch-scan-") as folder:
-                self._open = open_segment(self._gallery, entry, Path(folder))
+                self._open = open_segment(self._gallery, entry, Path(folder), self._task.spec)
         return self._open
 
 
-def open_segment(store: ObjectStore, entry: SegmentEntry, folder: Path) -> OpenSegment:
+def open_segment(store: ObjectStore, entry: SegmentEntry, folder: Path, spec: MatchSpec) -> OpenSegment:
     """Fetch, verify and map a segment. CorruptError when a digest, a count or a norm is wrong."""
     manifest = read_manifest(store, entry)
     members = read_members(fetch(store, manifest.members, folder), manifest)
     vectors = map_vectors(fetch(store, manifest.vectors, folder), manifest)
     check_norms(vectors, manifest.vectors.key)
-    return OpenSegment(entry, open_gallery(members, vectors), members)
+    codes = None
+    if manifest.codes is not None:
+        codes = np.memmap(fetch(store, manifest.codes, folder), dtype=np.uint8, mode="r")
+    gallery = open_gallery(members, vectors)
+    return OpenSegment(entry, gallery, members, open_scanner(gallery, codes, spec, origin=entry.segment_id))
 
 
 def check_norms(vectors: npt.NDArray[np.float16], origin: str, block: int = 65_536) -> None:

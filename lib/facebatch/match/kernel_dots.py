@@ -1,0 +1,163 @@
+"""The inner kernel of the integer scan: 12 probes against one tile of 32 rows, compared while still in registers.
+
+`dots` emits LLVM instructions for `vpdpbusd` (four products of unsigned and signed bytes added to an int32), in one of
+two register widths. Sums never leave the registers: only one bit per probe and row is stored, whether the sum reached
+the probe's threshold.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from facebatch.match.codes import TILE
+
+GROUP = 12
+"""Probes per call."""
+
+_I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How one call is cut: `probes` x `registers` sums are held in registers at a time."""
+
+    lanes: int
+    probes: int
+    registers: int
+
+    @property
+    def sums(self) -> ir.VectorType:
+        return ir.VectorType(_I32, self.lanes)
+
+    @property
+    def bytes(self) -> ir.VectorType:
+        return ir.VectorType(_I8, 4 * self.lanes)
+
+
+_SHAPES = {16: _Shape(16, 12, 2), 8: _Shape(8, 6, 2)}
+"""By lanes of a register: 24 of 32 registers hold sums with 512 bits, 12 of 16 with 256."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """Where instructions go, and the addresses they work on."""
+
+    builder: Any
+    tile: Any
+    group: Any
+    fours: Any
+    """Number of groups of four coordinates."""
+
+
+def _dots(_context: Any, codes: Any, tile: Any, probes: Any, group: Any, thresholds: Any, masks: Any) -> Any:
+    shape = _SHAPES[masks.dtype.bitwidth]
+    signature = types.boolean(codes, tile, probes, group, thresholds, masks)
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        arrays = [
+            context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
+            for kind, value in zip(signature.args, arguments, strict=True)
+        ]
+        codes, tile, probes, group, thresholds, masks = arrays
+        fours = builder.extract_value(codes.shape, 1)
+        first = _offset(builder, codes.data, builder.mul(tile, builder.mul(fours, _I64(4 * TILE))))
+        other = _offset(builder, probes.data, builder.mul(group, builder.mul(fours, _I64(4 * GROUP))))
+        limits = _offset(builder, thresholds.data, builder.mul(group, _I64(4 * GROUP)))
+        site = _Site(builder, first, other, fours)
+        return _all_blocks(site, shape, limits, _offset(builder, masks.data, _I64(0)))
+
+    return signature, emit
+
+
+dots: Callable[..., Any] = intrinsic(_dots)
+"""dots(codes, tile, probes, group, thresholds, masks) -> whether any sum reached its threshold.
+
+codes: (tiles, fours, 32, 4) uint8. tile: int64. probes: (groups, fours, 12, 4) int8. group: int64.
+thresholds: (groups, 12) int32. masks: (12, 2) uint16 for 512-bit registers or (12, 4) uint8 for 256-bit ones; its bits
+are set where the sum of a row is >= the threshold. All C-contiguous. Inside compiled code only.
+"""
+
+
+def _all_blocks(site: _Site, shape: _Shape, limits: Any, masks: Any) -> Any:
+    """Every block of sums in turn; true when a bit was set in any of them."""
+    builder = site.builder
+    found = ir.Constant(ir.IntType(shape.lanes), 0)
+    across = TILE // shape.lanes
+    for probe in range(0, GROUP, shape.probes):
+        for register in range(0, across, shape.registers):
+            for (n, m), total in _block(site, shape, probe, register).items():
+                limit = _broadcast(builder, shape, _load(builder, _offset(builder, limits, _I64(4 * n)), _I32, 4))
+                bits = builder.bitcast(builder.icmp_signed(">=", total, limit), found.type)
+                place = _offset(builder, masks, _I64((n * across + m) * shape.lanes // 8))
+                builder.store(bits, builder.bitcast(place, found.type.as_pointer()), align=1)
+                found = builder.or_(found, bits)
+    return builder.icmp_unsigned("!=", found, ir.Constant(found.type, 0))
+
+
+def _block(site: _Site, shape: _Shape, probe: int, register: int) -> dict[tuple[int, int], Any]:
+    """Sums by (probe, register) over all coordinates, for one block from (probe, register) on: one loop."""
+    builder = site.builder
+    before = builder.block
+    loop, behind = builder.append_basic_block("fours"), builder.append_basic_block("summed")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    four = builder.phi(_I64)
+    cells = [(probe + n, register + m) for n in range(shape.probes) for m in range(shape.registers)]
+    sums = {cell: builder.phi(shape.sums) for cell in cells}
+    added = _step(site, shape, four, sums)
+    following = builder.add(four, _I64(1))
+    builder.cbranch(builder.icmp_signed("<", following, site.fours), loop, behind)
+    four.add_incoming(_I64(0), before)
+    four.add_incoming(following, loop)
+    for cell in cells:
+        sums[cell].add_incoming(ir.Constant(shape.sums, [0] * shape.lanes), before)
+        sums[cell].add_incoming(added[cell], loop)
+    builder.position_at_end(behind)
+    return added
+
+
+def _step(site: _Site, shape: _Shape, four: Any, sums: dict[tuple[int, int], Any]) -> dict[tuple[int, int], Any]:
+    """The sums with four coordinates more."""
+    builder = site.builder
+    rows = _offset(builder, site.tile, builder.mul(four, _I64(4 * TILE)))
+    values = _offset(builder, site.group, builder.mul(four, _I64(4 * GROUP)))
+    multiply = _multiply_add(builder, shape)
+    size = 4 * shape.lanes
+    gallery = {
+        m: _load(builder, _offset(builder, rows, _I64(size * m)), shape.bytes, 1) for m in {at[1] for at in sums}
+    }
+    added = {}
+    for n in sorted({at[0] for at in sums}):
+        value = _broadcast(builder, shape, _load(builder, _offset(builder, values, _I64(4 * n)), _I32, 4))
+        for m, row in gallery.items():
+            added[n, m] = builder.call(multiply, [sums[n, m], row, builder.bitcast(value, shape.bytes)])
+    return added
+
+
+def _multiply_add(builder: Any, shape: _Shape) -> Any:
+    """LLVM's name for `vpdpbusd`, declared in this module once."""
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * shape.lanes}"
+    declared = builder.module.globals.get(name)
+    if declared is None:
+        kind = ir.FunctionType(shape.sums, [shape.sums, shape.bytes, shape.bytes])
+        declared = ir.Function(builder.module, kind, name)
+    return declared
+
+
+def _offset(builder: Any, address: Any, count: Any) -> Any:
+    """Address plus `count` bytes."""
+    return builder.gep(builder.bitcast(address, _I8.as_pointer()), [count])
+
+
+def _load(builder: Any, address: Any, kind: Any, align: int) -> Any:
+    return builder.load(builder.bitcast(address, kind.as_pointer()), align=align)
+
+
+def _broadcast(builder: Any, shape: _Shape, value: Any) -> Any:
+    empty = ir.Constant(shape.sums, ir.Undefined)
+    single = builder.insert_element(empty, value, _I32(0))
+    return builder.shuffle_vector(single, empty, ir.Constant(shape.sums, [0] * shape.lanes))
