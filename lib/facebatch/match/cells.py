@@ -54,10 +54,12 @@ def cell_memory(rows: int, dim: int, spec: MatchSpec) -> int:
 
     A gallery block and the probe block in float32; their score matrix four times (product, reduction, joined with the
     best so far, partition); pairs that survive, with up to four templates a subject, at 200 bytes each; the pairs being
-    re-scored; the memory-mapped vectors once; the segment's members as Arrow strings with their sort keys.
+    re-scored; the memory-mapped vectors and codes once; lists of the integer scan, whose pool doubles as it grows; the
+    segment's members as Arrow strings with their sort keys.
     """
     block = min(spec.gallery_block, max(rows, 1))
     scores = 4 * spec.probe_block * (block + spec.length) * 4
     floats = (block + 2 * spec.probe_block) * dim * 4
     pairs = spec.probe_block * min(spec.length, max(rows, 1)) * 4 * 200
-    return scores + floats + pairs + 2 * RESCORE_BYTES + rows * dim * 2 + rows * 400
+    lists = spec.probe_block * min(spec.length, max(rows, 1)) * 4 * 12
+    return scores + floats + pairs + lists + 2 * RESCORE_BYTES + rows * dim * 3 + rows * 410

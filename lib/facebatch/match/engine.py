@@ -11,7 +11,7 @@ from facebatch.match.kernel_integer import probe_block, scan_integer
 from facebatch.match.kernel_lists import Lists, Rows, grown, open_lists, settle_all
 from facebatch.match.kernel_paths import KernelPath
 from facebatch.match.kernel_portable import PROBE_BLOCK, scan_portable
-from facebatch.match.scan import Gallery, Hits, _cut
+from facebatch.match.scan import Gallery, Hits, cut
 from facebatch.match.settings import MatchSpec
 from facebatch.match.similarity import float32_slack
 
@@ -59,7 +59,7 @@ def scan_codes(
         lists = _fill(block, codes, known, lists, path)
         parts.extend(_shifted(pairs, begin) for pairs in (_close(lists, known), _score(block, gallery, apart)))
     probe, row, similarity = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return _cut(Hits(probe, row, similarity), gallery, spec)
+    return cut(Hits(probe, row, similarity), gallery, spec)
 
 
 def _fill(block: npt.NDArray[np.float16], codes: Codes, known: Rows, lists: Lists, path: KernelPath) -> Lists:

@@ -45,7 +45,7 @@ def scan(probes: npt.NDArray[np.float16], gallery: Gallery, spec: MatchSpec) -> 
     probe, subject = _survivors(probes, gallery, spec)
     pairs = _expand(probe, subject, gallery)
     hits = Hits(pairs[:, 0], pairs[:, 1], similarities(probes, gallery.vectors, pairs))
-    return _cut(hits, gallery, spec)
+    return cut(hits, gallery, spec)
 
 
 def _survivors(
@@ -100,7 +100,7 @@ def _expand(probe: npt.NDArray[np.int64], subject: npt.NDArray[np.int64], galler
     return np.stack([np.repeat(probe, counts), np.repeat(gallery.starts[subject], counts) + within], axis=1)
 
 
-def _cut(hits: Hits, gallery: Gallery, spec: MatchSpec) -> Hits:
+def cut(hits: Hits, gallery: Gallery, spec: MatchSpec) -> Hits:
     """Best template per subject, at or above the floor, `spec.length` subjects per probe, in list order."""
     kept = hits.similarity >= np.float32(spec.lowest)
     probe, row, similarity = hits.probe[kept], hits.row[kept], hits.similarity[kept]
