@@ -77,7 +77,7 @@ def test_one_two_and_four_workers_store_the_same_bytes(site: Site, want: dict[st
 def test_a_killed_worker_is_replaced_and_changes_nothing(site: Site, want: dict[str, str]) -> None:
     process = start("embed", *site.embed(2))
     wait_for(lambda: bool(files(site.gallery, "commits/*.json")), process)
-    workers = [pid for pid, line in descendants(process.pid).items() if line.startswith("ray::")]
+    workers = [pid for pid, line in descendants(process.pid).items() if line.startswith("ray::Worker")]
     assert workers
     os.kill(workers[0], signal.SIGKILL)
     out, err = process.communicate(timeout=300)
@@ -86,6 +86,26 @@ def test_a_killed_worker_is_replaced_and_changes_nothing(site: Site, want: dict[
     report = json.loads(out)
     assert report["images"] == report["templates"] == 40
     stored = digests(site.gallery)
+    assert stored == {name: digest for name, digest in want.items() if name in stored}
+    site.root.joinpath("results").mkdir(exist_ok=True)
+    site.clear()
+
+
+def test_a_ray_that_dies_as_a_whole_ends_the_run_in_one_line_and_the_rerun_resumes(
+    site: Site, want: dict[str, str]
+) -> None:
+    process = start("embed", *site.embed(2))
+    wait_for(lambda: bool(files(site.gallery, "commits/*.json")), process)
+    agents = [pid for pid, line in descendants(process.pid).items() if line.startswith("ray::DashboardAgent")]
+    assert len(agents) == 1
+    os.kill(agents[0], signal.SIGKILL)  # Ray's node ends itself when its agent is gone
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (75, ""), err
+    assert "run the same command again" in err
+    assert "Traceback" not in err
+    run("embed", *site.embed(2))
+    stored = digests(site.gallery)
+    assert stored
     assert stored == {name: digest for name, digest in want.items() if name in stored}
     site.root.joinpath("results").mkdir(exist_ok=True)
     site.clear()

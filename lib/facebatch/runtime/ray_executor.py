@@ -16,16 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias
 
 import ray
-from ray.exceptions import (
-    ActorDiedError,
-    ActorUnavailableError,
-    ActorUnschedulableError,
-    AuthenticationError,
-    NodeDiedError,
-    OutOfMemoryError,
-    RayError,
-    RayTaskError,
-)
+from ray import exceptions
 
 from facebatch.errors import StopError, WorkerLostError
 from facebatch.runtime.capacity import Capacity, available_cpus, cannot_place, workers_that_fit
@@ -37,6 +28,9 @@ from facebatch.runtime.worker import Raised, Worker
 
 _OBJECT_STORE_BYTES = 200 * 2**20
 """Small: only descriptors travel between driver and workers."""
+
+_WATCH_S = 5.0
+"""How often to look whether Ray itself is alive: when its own processes are killed, a wait for a worker never ends."""
 
 _LOOPBACK = "127.0.1.1"
 """Ray replaces 127.0.0.1 by the address of the network card; this one it keeps (Linux only)."""
@@ -106,7 +100,7 @@ def _connect(address: str) -> None:
             logging_level=logging.ERROR,
             _node_ip_address=_LOOPBACK if sys.platform == "linux" else None,
         )
-    except AuthenticationError:
+    except exceptions.AuthenticationError:
         raise StopError(
             f"Ray at {address} refused the token; set RAY_AUTH_MODE and RAY_AUTH_TOKEN to those of the cluster"
         ) from None
@@ -118,6 +112,12 @@ def _connect(address: str) -> None:
 def _cluster_capacity() -> Capacity:
     total = ray.cluster_resources()
     return Capacity(cpus=total.get("CPU", 0.0), gpus=total.get("GPU", 0.0), memory=int(total.get("memory", 0)))
+
+
+def _require_machines() -> None:
+    """WorkerLostError when no machine of the cluster is left."""
+    if not any(node["Alive"] for node in ray.nodes()):
+        raise WorkerLostError("no machine of Ray is left, its own processes ended; run the same command again")
 
 
 def _actor_options(resources: Resources, capacity: Capacity, size: int, spec: RunSpec) -> dict[str, Any]:
@@ -192,8 +192,10 @@ class _Crew(Generic[ItemT, ValueT]):
             return []
         limits = [self._limit_left(member) for member in waiting.values()]
         limits += [] if seconds is None else [seconds]
-        shortest = max(0.0, min(limits))
-        first, _ = ray.wait(list(waiting), num_returns=1, timeout=shortest if math.isfinite(shortest) else None)
+        shortest = max(0.0, min(_WATCH_S, *limits))
+        first, _ = ray.wait(list(waiting), num_returns=1, timeout=shortest)
+        if not first:
+            _require_machines()
         # All that ended, not only the first: nothing that is complete may be taken for late below.
         ended = set(first).union(ray.wait(list(waiting), num_returns=len(waiting), timeout=0)[0])
         endings: _Endings[ItemT, ValueT] = []
@@ -268,12 +270,12 @@ def _answer(call: Any) -> Any:
     """The value of an ended call; Raised for an error that Ray met in our code, Lost when the worker is gone."""
     try:
         return ray.get(call)
-    except RayTaskError as error:
+    except exceptions.RayTaskError as error:
         return Raised(error.cause if isinstance(error.cause, Exception) else RuntimeError(str(error)))
-    except ActorUnschedulableError as error:
+    except exceptions.ActorUnschedulableError as error:
         return Raised(StopError(f"Ray cannot place a worker: {error}"))
-    except RayError as error:
-        if isinstance(error, ActorDiedError) and error.actor_init_failed:
+    except exceptions.RayError as error:
+        if isinstance(error, exceptions.ActorDiedError) and error.actor_init_failed:
             last_line = str(error).rstrip().rpartition("\n")[2]
             return Raised(
                 StopError(f"workers cannot load the task ({last_line}); install the same packages everywhere")
@@ -281,12 +283,12 @@ def _answer(call: Any) -> Any:
         return Lost(_why(error))
 
 
-def _why(error: RayError) -> str:
-    if isinstance(error, OutOfMemoryError):
+def _why(error: exceptions.RayError) -> str:
+    if isinstance(error, exceptions.OutOfMemoryError):
         return "Ray killed it to keep its machine from running out of memory"
-    if isinstance(error, NodeDiedError):
+    if isinstance(error, exceptions.NodeDiedError):
         return "its machine was lost"
-    if isinstance(error, ActorUnavailableError):
+    if isinstance(error, exceptions.ActorUnavailableError):
         return "its machine could not be reached"
     found = _EXIT_DETAIL.search(str(error))
     detail = f"{found[1]}, {found[2]}" if found else str(error).rstrip().rpartition("\n")[2]
