@@ -34,7 +34,7 @@ test-s3: $(READY)  ## The storage contract on a real S3 server (Ceph RGW), see t
 	$(BIN)/pytest -m s3 $(ARGS)
 
 bench-match: $(READY)  ## Bulk match against FAISS and others; ARGS='--gallery 1000000 --json FILE'
-	cd tests && ../$(BIN)/python -m benchmarks.bench_match $(ARGS)
+	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_match $(ARGS)
 
 lint: $(READY)  ## ruff, mypy strict, one-way imports
 	$(BIN)/ruff check .
