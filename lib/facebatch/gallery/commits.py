@@ -63,13 +63,18 @@ def put_first(store: ObjectStore, key: str, document: DocumentT) -> tuple[Docume
     return load(type(document), store.get(key), origin=f"{store.uri}/{key}"), False
 
 
-def find_commit(store: ObjectStore, key: str) -> ShardCommit | None:
-    """The commit of a shard, or None."""
+def find(store: ObjectStore, key: str, model: type[DocumentT]) -> DocumentT | None:
+    """The document at `key`, or None when it was never put."""
     try:
-        data = store.get(layout.commit(key))
+        data = store.get(key)
     except NotFoundError:
         return None
-    return load(ShardCommit, data, origin=f"{store.uri}/{layout.commit(key)}")
+    return load(model, data, origin=f"{store.uri}/{key}")
+
+
+def find_commit(store: ObjectStore, key: str) -> ShardCommit | None:
+    """The commit of a shard, or None."""
+    return find(store, layout.commit(key), ShardCommit)
 
 
 def committed_keys(store: ObjectStore) -> frozenset[str]:

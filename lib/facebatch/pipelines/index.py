@@ -14,7 +14,7 @@ import numpy.typing as npt
 from facebatch.config import IndexConfig
 from facebatch.errors import NotFoundError
 from facebatch.gallery import snapshots
-from facebatch.gallery.commits import PartFile, put_first, read_part
+from facebatch.gallery.commits import PartFile, find, put_first, read_part
 from facebatch.gallery.snapshots import SegmentEntry, Snapshot
 from facebatch.index.build import BuiltSegment, build
 from facebatch.index.segment import SegmentManifest, SegmentPlan, plan_segments
@@ -23,7 +23,7 @@ from facebatch.runtime.executor import Resources
 from facebatch.runtime.open import open_executor
 from facebatch.storage import layout
 from facebatch.storage.digest import digest, file_digest
-from facebatch.storage.documents import dump, load
+from facebatch.storage.documents import dump
 from facebatch.storage.open import open_store
 from facebatch.storage.parquet import read_templates, write_table
 from facebatch.storage.preflight import require_put_if_absent
@@ -148,12 +148,7 @@ def pack_bytes(vectors: npt.NDArray[np.float16]) -> bytes:
 
 def find_manifest(store: ObjectStore, segment_id: str) -> SegmentManifest | None:
     """The manifest of a segment, or None when it was never finished."""
-    key = layout.segment_manifest(segment_id)
-    try:
-        data = store.get(key)
-    except NotFoundError:
-        return None
-    return load(SegmentManifest, data, origin=f"{store.uri}/{key}")
+    return find(store, layout.segment_manifest(segment_id), SegmentManifest)
 
 
 def _entry(store: ObjectStore, plan: SegmentPlan) -> SegmentEntry:

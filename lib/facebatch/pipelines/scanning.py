@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facebatch.errors import CorruptError, NotFoundError
-from facebatch.gallery.commits import put_first, put_part, read_part
+from facebatch.errors import CorruptError
+from facebatch.gallery.commits import find, put_first, put_part, read_part
 from facebatch.gallery.snapshots import SegmentEntry
 from facebatch.index.segment import fetch, map_vectors, read_manifest, read_members
 from facebatch.match.candidates import open_gallery, to_table
@@ -22,7 +22,6 @@ from facebatch.match.scanner import open_scanner
 from facebatch.match.settings import MatchSpec
 from facebatch.runtime.executor import Resources
 from facebatch.storage import layout
-from facebatch.storage.documents import load
 from facebatch.storage.open import open_store
 from facebatch.storage.parquet import embeddings, read_templates, write_table
 from facebatch.storage.settings import S3Spec
@@ -81,7 +80,7 @@ class ScanWorker:
 
     def __call__(self, cell: Cell) -> CellCommit:
         """Scan one cell and commit it, unless it is committed already."""
-        standing = find_cell(self._results, cell.cell_key)
+        standing = find(self._results, layout.commit(cell.cell_key), CellCommit)
         if standing is not None:
             return standing
         segment = self._segment(cell.segment)
@@ -129,15 +128,6 @@ def check_norms(vectors: npt.NDArray[np.float16], origin: str, block: int = 65_5
         bad = np.flatnonzero(~(np.abs(norms - 1) <= NORM_TOLERANCE))
         if len(bad):
             raise CorruptError(f"{origin}: row {begin + bad[0]} is not a template (not finite, or norm not 1)")
-
-
-def find_cell(store: ObjectStore, key: str) -> CellCommit | None:
-    """The commit of a cell, or None."""
-    try:
-        data = store.get(layout.commit(key))
-    except NotFoundError:
-        return None
-    return load(CellCommit, data, origin=f"{store.uri}/{layout.commit(key)}")
 
 
 def probe_ids(probes: pa.Table) -> pa.ChunkedArray:

@@ -7,9 +7,9 @@ from datetime import datetime
 import pyarrow as pa
 
 from facebatch.config import MatchConfig
-from facebatch.errors import CorruptError, NotFoundError
+from facebatch.errors import CorruptError
 from facebatch.faces.models import ModelCard
-from facebatch.gallery.commits import PartFile, ShardCommit, put_first, put_part, read_part, sum_outcomes
+from facebatch.gallery.commits import PartFile, ShardCommit, find, put_first, put_part, read_part, sum_outcomes
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.governance.request import RequestSpec
 from facebatch.match.candidates import merge
@@ -19,7 +19,6 @@ from facebatch.pipelines.embedding import Grant, RowsSpec
 from facebatch.schemas import CANDIDATES, FORMAT_VERSION, LEDGER
 from facebatch.spec import Spec
 from facebatch.storage import layout
-from facebatch.storage.documents import load
 from facebatch.storage.open import open_store
 from facebatch.storage.parquet import read_table, read_templates, write_table
 from facebatch.storage.store import ObjectStore
@@ -76,11 +75,7 @@ class SearchManifest(Spec):
 
 def find_search(store: ObjectStore) -> SearchManifest | None:
     """The certificate of a finished search, or None."""
-    try:
-        data = store.get(layout.SEARCH_MANIFEST)
-    except NotFoundError:
-        return None
-    return load(SearchManifest, data, origin=f"{store.uri}/{layout.SEARCH_MANIFEST}")
+    return find(store, layout.SEARCH_MANIFEST, SearchManifest)
 
 
 def write_blocks(
