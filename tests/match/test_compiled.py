@@ -12,14 +12,15 @@ from facebatch.match.compiled import cache_folder
 SCAN = """
 import numpy as np
 from synthetic import unit
-from facebatch.match.engine import scan_codes
+from facebatch.match.engine import prepare, scan_codes
 from facebatch.match.kernel_paths import available_paths
 from facebatch.match.quantise import pack
 from facebatch.match.scan import Gallery
 from facebatch.match.settings import MatchSpec
 vectors = unit(np.eye(40))
 gallery = Gallery(vectors, np.arange(40), np.arange(40))
-hits = scan_codes(vectors[:3], gallery, pack(vectors), MatchSpec(length=1), available_paths()[-1])
+segment = prepare(gallery, pack(vectors), available_paths()[-1])
+hits = scan_codes(vectors[:3], segment, MatchSpec(length=1))
 print(hits.row.tolist())
 """
 

@@ -1,6 +1,6 @@
 """The scan by codes equals the scan by definition, bit for bit, on every path this machine has."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,13 +9,21 @@ from hypothesis import strategies as st
 
 from facebatch.errors import CorruptError
 from facebatch.match.codes import from_buffer, to_bytes
-from facebatch.match.engine import scan_codes
+from facebatch.match.engine import prepare, scan_codes
+from facebatch.match.guess import LEAST_TILES, SHARE, guess_rank
 from facebatch.match.kernel_paths import KernelPath, available_paths
 from facebatch.match.quantise import pack
-from facebatch.match.scan import Gallery, Hits, scan
+from facebatch.match.scan import NO_LIMITS, Gallery, Hits, Limits, scan
 from facebatch.match.settings import MatchSpec
 from facebatch.match.similarity import similarities
 from synthetic import unit
+
+
+def by_codes(
+    probes: np.ndarray, gallery: Gallery, spec: MatchSpec, path: KernelPath, limits: Limits = NO_LIMITS
+) -> Hits:
+    return scan_codes(probes, prepare(gallery, pack(gallery.vectors), path), spec, limits)
+
 
 PATHS = pytest.mark.parametrize("path", available_paths())
 
@@ -82,11 +90,10 @@ SPECS = [MatchSpec(length=1), MatchSpec(length=7), MatchSpec(length=7, floor=0.0
 def test_every_path_equals_the_definition(path: KernelPath, kind: str, dim: int, rows: int) -> None:
     vectors = kinds(dim, rows)[kind]
     gallery = grouped(vectors, [1, 3, 40, 2])
-    codes = pack(vectors, outlier_share=0.02)
     probes = probes_for(vectors, dim)
     for spec in SPECS:
         wanted = brute_force(probes, gallery, spec, np.ones(rows, bool))
-        assert listed(scan_codes(probes, gallery, codes, spec, path)) == wanted
+        assert listed(by_codes(probes, gallery, spec, path)) == wanted
 
 
 @PATHS
@@ -95,10 +102,9 @@ def test_every_path_equals_the_definition(path: KernelPath, kind: str, dim: int,
 def test_a_thousand_rows_give_what_the_scan_gives(path: KernelPath, kind: str, dim: int) -> None:
     vectors = kinds(dim, 1000)[kind]
     gallery = grouped(vectors, [3])
-    codes = pack(vectors, outlier_share=0.02)
     probes = probes_for(vectors, dim)
     for spec in [*SPECS, MatchSpec(length=50), MatchSpec(length=50, floor=0.5)]:
-        found, wanted = scan_codes(probes, gallery, codes, spec, path), scan(probes, gallery, spec)
+        found, wanted = by_codes(probes, gallery, spec, path), scan(probes, gallery, spec)
         for field in fields(Hits):
             assert np.array_equal(getattr(found, field.name), getattr(wanted, field.name))
 
@@ -112,7 +118,6 @@ def test_a_thousand_rows_give_what_the_scan_gives(path: KernelPath, kind: str, d
     sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4),
     length=st.sampled_from([1, 2, 5, 40]),
     floor=st.sampled_from([None, -0.5, 0.0, 0.7]),
-    share=st.sampled_from([0.0, 0.05, 0.3]),
     dead=st.sampled_from([0.0, 0.3, 0.95]),
 )
 def test_any_gallery_with_any_dead_rows_gives_the_definition(
@@ -123,7 +128,6 @@ def test_any_gallery_with_any_dead_rows_gives_the_definition(
     sizes: list[int],
     length: int,
     floor: float | None,
-    share: float,
     dead: float,
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -132,22 +136,23 @@ def test_any_gallery_with_any_dead_rows_gives_the_definition(
     vectors = unit(centres[rng.integers(0, 6, rows)] + noise)
     gallery, spec = grouped(vectors, sizes, seed), MatchSpec(length=length, floor=floor)
     queries = np.concatenate([vectors[:2], -vectors[:1], unit(rng.standard_normal((probes, dim)))])
-    codes, live = pack(vectors, share), rng.random(rows) >= dead
+    live = rng.random(rows) >= dead
     wanted = brute_force(queries, gallery, spec, live)
     for path in available_paths():
-        assert listed(scan_codes(queries, gallery, codes, spec, path, live)) == wanted
+        assert listed(by_codes(queries, replace(gallery, live=live), spec, path)) == wanted
+    assert listed(scan(queries, replace(gallery, live=live), spec)) == wanted
 
 
 @PATHS
 def test_the_first_cut_from_a_sample_loses_nothing(path: KernelPath) -> None:
     rng = np.random.default_rng(8)
     vectors = unit(rng.standard_normal((36_000, 8)))
-    gallery, codes, probes = grouped(vectors, [1]), pack(vectors), unit(rng.standard_normal((40, 8)))
+    gallery, probes = grouped(vectors, [1]), unit(rng.standard_normal((40, 8)))
     live = rng.random(len(vectors)) < 0.5
     spec = MatchSpec(length=10)
     standing = Gallery(vectors[live], np.arange(live.sum()), gallery.template_rank[live])
     wanted = scan(probes, standing, spec)
-    found = scan_codes(probes, gallery, codes, spec, path, live)
+    found = by_codes(probes, replace(gallery, live=live), spec, path)
     assert np.array_equal(found.row, np.flatnonzero(live)[wanted.row])
     assert np.array_equal(found.similarity, wanted.similarity)
 
@@ -157,7 +162,7 @@ def test_more_probes_than_a_block_and_full_lists_grow_the_pool(path: KernelPath)
     rng = np.random.default_rng(9)
     vectors, probes = unit(rng.standard_normal((700, 512))), unit(rng.standard_normal((1500, 512)))
     gallery, spec = grouped(vectors, [1, 2]), MatchSpec(length=300)
-    found, wanted = scan_codes(probes, gallery, pack(vectors), spec, path), scan(probes, gallery, spec)
+    found, wanted = by_codes(probes, gallery, spec, path), scan(probes, gallery, spec)
     assert len(found.row) == 1500 * 300
     assert np.array_equal(found.row, wanted.row)
     assert np.array_equal(found.similarity, wanted.similarity)
@@ -170,7 +175,7 @@ def test_many_templates_of_one_subject_do_not_push_others_out(path: KernelPath) 
     crowd = unit(probe.astype(float) + 0.01 * rng.standard_normal((500, 32)))
     vectors = np.concatenate([crowd, unit(rng.standard_normal((9, 32)))])
     gallery = Gallery(vectors, np.concatenate([[0], np.arange(500, 509)]), np.arange(509))
-    found = scan_codes(probe, gallery, pack(vectors), MatchSpec(length=10), path)
+    found = by_codes(probe, gallery, MatchSpec(length=10), path)
     assert sorted(found.row[1:]) == list(range(500, 509))
 
 
@@ -178,26 +183,26 @@ def test_many_templates_of_one_subject_do_not_push_others_out(path: KernelPath) 
 def test_equal_scores_at_the_end_of_the_list_go_by_template_id(path: KernelPath) -> None:
     vectors = unit(np.ones((400, 8)))
     gallery = grouped(vectors, [1], seed=5)
-    found = scan_codes(vectors[:1], gallery, pack(vectors), MatchSpec(length=5), path)
+    found = by_codes(vectors[:1], gallery, MatchSpec(length=5), path)
     assert np.array_equal(gallery.template_rank[found.row], np.arange(5))
 
 
 @PATHS
 def test_a_score_equal_to_the_floor_is_listed(path: KernelPath) -> None:
     vectors = unit(np.eye(4))
-    gallery, codes = grouped(vectors, [1]), pack(unit(np.eye(4)))
-    found = scan_codes(vectors[:1], gallery, codes, MatchSpec(length=4, floor=1.0), path)
+    gallery = grouped(vectors, [1])
+    found = by_codes(vectors[:1], gallery, MatchSpec(length=4, floor=1.0), path)
     assert listed(found) == [(0, 0, np.float32(1))]
-    assert len(scan_codes(vectors[:1], gallery, codes, MatchSpec(length=4, floor=0.0), path).row) == 4
+    assert len(by_codes(vectors[:1], gallery, MatchSpec(length=4, floor=0.0), path).row) == 4
 
 
 @PATHS
 def test_nothing_to_compare_gives_an_empty_list(path: KernelPath) -> None:
     vectors = unit(np.eye(4))
     gallery, none = grouped(vectors, [1]), grouped(vectors[:0], [1])
-    assert len(scan_codes(vectors[:0], gallery, pack(vectors), MatchSpec(), path).row) == 0
-    assert len(scan_codes(vectors, none, pack(vectors[:0]), MatchSpec(), path).row) == 0
-    assert len(scan_codes(vectors, gallery, pack(vectors), MatchSpec(), path, np.zeros(4, bool)).row) == 0
+    assert len(by_codes(vectors[:0], gallery, MatchSpec(), path).row) == 0
+    assert len(by_codes(vectors, none, MatchSpec(), path).row) == 0
+    assert len(by_codes(vectors, replace(gallery, live=np.zeros(4, bool)), MatchSpec(), path).row) == 0
 
 
 @PATHS
@@ -208,20 +213,70 @@ def test_mapped_files_give_the_same(path: KernelPath, tmp_path) -> None:
     mapped = np.memmap(tmp_path / "vectors", dtype="<f2", mode="r", shape=(100, 24))
     codes = from_buffer(np.memmap(tmp_path / "codes", mode="r"), "codes")
     gallery = grouped(vectors, [2])
-    found = scan_codes(vectors[:9], Gallery(mapped, gallery.starts, gallery.template_rank), codes, MatchSpec(), path)
+    assert codes is not None
+    segment = prepare(Gallery(mapped, gallery.starts, gallery.template_rank), codes, path)
+    found = scan_codes(vectors[:9], segment, MatchSpec())
     assert listed(found) == listed(scan(vectors[:9], gallery, MatchSpec()))
 
 
-def test_codes_of_another_gallery_are_refused() -> None:
+def test_codes_probes_and_masks_of_another_shape_are_refused() -> None:
     vectors = unit(np.eye(4))
-    with pytest.raises(CorruptError, match="codes of 3 x 4 do not belong to vectors of 4 x 4"):
-        scan_codes(vectors, grouped(vectors, [1]), pack(vectors[:3]), MatchSpec(), KernelPath.PORTABLE)
-
-
-def test_probes_and_masks_of_another_shape_are_refused() -> None:
-    vectors = unit(np.eye(4))
-    gallery, codes = grouped(vectors, [1]), pack(vectors)
-    with pytest.raises(CorruptError, match="probes of 3 dimensions"):
-        scan_codes(vectors[:, :3], gallery, codes, MatchSpec(), KernelPath.PORTABLE)
+    gallery = grouped(vectors, [1])
+    with pytest.raises(CorruptError, match=r"codes of 3 x 4 .* do not belong to vectors of 4 x 4"):
+        prepare(gallery, pack(vectors[:3]), KernelPath.PORTABLE)
     with pytest.raises(CorruptError, match="mask of 5 rows"):
-        scan_codes(vectors, gallery, codes, MatchSpec(), KernelPath.PORTABLE, np.ones(5, bool))
+        prepare(replace(gallery, live=np.ones(5, bool)), pack(vectors), KernelPath.PORTABLE)
+    with pytest.raises(CorruptError, match="probes of 3 dimensions"):
+        by_codes(vectors[:, :3], gallery, MatchSpec(), KernelPath.PORTABLE)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rows=st.integers(1, 150),
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    length=st.sampled_from([1, 3, 40]),
+    floor=st.sampled_from([None, 0.1]),
+)
+def test_what_is_known_beforehand_limits_the_lists_on_every_path(
+    seed: int, rows: int, sizes: list[int], length: int, floor: float | None
+) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = unit(rng.standard_normal((rows, 6)))
+    gallery, spec = grouped(vectors, sizes, seed), MatchSpec(length=length, floor=floor)
+    probes = np.concatenate([vectors[:3], unit(rng.standard_normal((5, 6)))])
+    borders = np.append(gallery.starts, rows)
+    limits = Limits(
+        cut=rng.choice(np.array([-np.inf, -0.2, 0.4], np.float32), len(probes)),
+        first=borders[rng.integers(0, len(borders), len(probes))],
+    )
+    wanted = []
+    for probe in range(len(probes)):
+        behind = np.arange(rows) >= limits.first[probe]
+        listed_all = brute_force(probes[probe : probe + 1], gallery, spec, behind)
+        wanted += [(probe, row, score) for _, row, score in listed_all if score >= limits.cut[probe]]
+    assert listed(scan(probes, gallery, spec, limits)) == wanted
+    for path in available_paths():
+        assert listed(by_codes(probes, gallery, spec, path, limits)) == wanted
+
+
+@PATHS
+def test_a_gallery_in_an_order_that_misleads_the_sample_is_scanned_again(path: KernelPath) -> None:
+    rng = np.random.default_rng(1)
+    rows = 32 * SHARE * (LEAST_TILES + 1)
+    vectors, probe = unit(rng.standard_normal((rows, 8))), unit(np.ones((1, 8)))
+    sampled = np.arange(rows) // 32 % SHARE == 0
+    vectors[sampled] = unit(np.ones((1, 8)) + 0.05 * rng.standard_normal((sampled.sum(), 8)))
+    vectors[np.flatnonzero(sampled)[guess_rank(10) + 1 :]] = -vectors[0]
+    gallery, spec = grouped(vectors, [1]), MatchSpec(length=10)
+    probes = np.concatenate([probe, vectors[-3:]])
+    assert listed(by_codes(probes, gallery, spec, path)) == listed(scan(probes, gallery, spec))
+
+
+def test_a_guess_is_missed_about_once_in_ten_thousand() -> None:
+    assert guess_rank(1) == 1
+    for length in (10, 50, 1000):
+        rank = guess_rank(length)
+        drawn = np.random.default_rng(length).binomial(length, 1 / SHARE, 400_000)
+        assert np.mean(drawn >= rank) < 1.3e-4
+        assert np.mean(drawn >= rank - 1) > 0.7e-4

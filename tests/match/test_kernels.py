@@ -5,7 +5,7 @@ import pytest
 
 from facebatch.errors import StopError
 from facebatch.match.compiled import compiled
-from facebatch.match.kernel_dots import GROUP, dots
+from facebatch.match.kernel_dots import FEW, GROUP, dots, dots_few
 from facebatch.match.kernel_lists import exact, near
 from facebatch.match.kernel_paths import KernelPath, available_paths, choose
 from facebatch.match.similarity import float32_slack, similarities
@@ -18,26 +18,29 @@ WIDTHS = {KernelPath.VNNI512: np.uint16, KernelPath.AVXVNNI: np.uint8}
 def call(
     codes: np.ndarray, tile: int, probes: np.ndarray, group: int, thresholds: np.ndarray, masks: np.ndarray
 ) -> bool:
+    if len(masks) == FEW:
+        return dots_few(codes, tile, probes, group, thresholds, masks)
     return dots(codes, tile, probes, group, thresholds, masks)
 
 
 @pytest.mark.parametrize("path", [path for path in available_paths() if path in WIDTHS])
+@pytest.mark.parametrize("size", [FEW, GROUP])
 @pytest.mark.parametrize("fours", [1, 2, 128])
-def test_masks_are_the_integer_sums_compared(path: KernelPath, fours: int) -> None:
+def test_masks_are_the_integer_sums_compared(path: KernelPath, size: int, fours: int) -> None:
     rng = np.random.default_rng(fours)
     codes = rng.integers(0, 256, (3, fours, 32, 4)).astype(np.uint8)
-    probes = rng.integers(-127, 128, (2, fours, GROUP, 4)).astype(np.int8)
+    probes = rng.integers(-127, 128, (2, fours, size, 4)).astype(np.int8)
     codes[1], probes[1, :, 0] = 255, 127
     sums = np.einsum("tfrk,gfpk->tgpr", codes.astype(np.int64), probes.astype(np.int64))
-    masks = np.zeros((GROUP, 32 // WIDTHS[path](0).itemsize // 8), WIDTHS[path])
+    masks = np.zeros((size, 32 // WIDTHS[path](0).itemsize // 8), WIDTHS[path])
     for tile, group in np.ndindex(3, 2):
-        thresholds = np.zeros((2, GROUP), np.int32)
+        thresholds = np.zeros((2, size), np.int32)
         thresholds[group] = np.sort(sums[tile, group], axis=1)[:, 20]
-        assert call(codes, tile, probes, group, thresholds, masks)
-        bits = np.unpackbits(masks.view(np.uint8).reshape(GROUP, 4), axis=1, bitorder="little").astype(bool)
+        assert call(codes, tile, probes, group, thresholds.reshape(-1), masks)
+        bits = np.unpackbits(masks.view(np.uint8).reshape(size, 4), axis=1, bitorder="little").astype(bool)
         assert np.array_equal(bits, sums[tile, group] >= thresholds[group][:, None])
         thresholds[group] = sums[tile, group].max(axis=1) + 1
-        assert not call(codes, tile, probes, group, thresholds, masks)
+        assert not call(codes, tile, probes, group, thresholds.reshape(-1), masks)
         assert not masks.any()
 
 

@@ -10,32 +10,31 @@ from facebatch.errors import CorruptError
 from facebatch.match.bounds import MAX_DIM
 
 TILE = 32
-"""Rows per tile; the last tile is padded."""
+"""Rows per tile; the last tile is padded. A tile has one scale."""
 ZERO = 128
-"""The stored byte of code 0, of padding and of outlier rows."""
+"""The stored byte of code 0 and of padding."""
 
 MAGIC = b"FBCODES\0"
-VERSION = 1
-_HEADER = struct.Struct("<8sIIQQddd")
-"""Magic, version, dim, rows, outliers, scale, residual, norm; little-endian, zero-padded to HEADER_BYTES."""
+VERSION = 2
+_HEADER = struct.Struct("<8sIIQ")
+"""Magic, version, dim, rows; little-endian, zero-padded to HEADER_BYTES."""
 HEADER_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Row i approximated as scale * q_i, q in -127..127; see `match.bounds` for what may be concluded from it."""
+    """Row g of tile t approximated as scale[t] * q, q in -127..127; what follows from it: `match.bounds`."""
 
     dim: int
     rows: int
-    scale: float
-    residual: float
-    """Largest |g - scale q| of all rows but the outliers."""
-    norm: float
-    """Largest |scale q| of all rows but the outliers."""
     packed: npt.NDArray[np.uint8]
     """(tiles, ceil(dim / 4), 32, 4): q + 128, [tile][4 coordinates][row][coordinate]; padding is 128."""
-    outliers: npt.NDArray[np.int64]
-    """Rows, ascending, whose codes say nothing (all 128): they are scored by the definition for every probe."""
+    scale: npt.NDArray[np.float64]
+    """(tiles,), > 0."""
+    residual: npt.NDArray[np.float64]
+    """(tiles,): largest |g - scale q| of the tile's rows."""
+    norm: npt.NDArray[np.float64]
+    """(tiles,): largest |scale q| of the tile's rows."""
 
 
 def tiles(rows: int) -> int:
@@ -44,44 +43,38 @@ def tiles(rows: int) -> int:
 
 
 def to_bytes(codes: Codes) -> bytes:
-    """The file: header, packed codes from byte 128, outlier rows as int64 little-endian. Same codes, same bytes."""
-    sizes = (codes.dim, codes.rows, len(codes.outliers))
-    header = _HEADER.pack(MAGIC, VERSION, *sizes, codes.scale, codes.residual, codes.norm)
-    return header.ljust(HEADER_BYTES, b"\0") + codes.packed.tobytes() + codes.outliers.astype("<i8").tobytes()
+    """The file: header, codes from byte 128, then scales, residuals, norms as float64. Same codes, same bytes."""
+    header = _HEADER.pack(MAGIC, VERSION, codes.dim, codes.rows).ljust(HEADER_BYTES, b"\0")
+    floats = np.stack([codes.scale, codes.residual, codes.norm]).astype("<f8")
+    return header + codes.packed.tobytes() + floats.tobytes()
 
 
-def from_buffer(buffer: bytes | memoryview | npt.NDArray[np.uint8], origin: str) -> Codes:
-    """Codes over the bytes of a file, nothing copied, so a mapped file stays mapped. CorruptError naming `origin`."""
+def from_buffer(buffer: bytes | memoryview | npt.NDArray[np.uint8], origin: str) -> Codes | None:
+    """Codes over the bytes of a file, nothing large copied, so a mapped file stays mapped.
+
+    None when another release of facebatch wrote it: codes follow from the vectors and can be made again. CorruptError
+    naming `origin` for a damaged file.
+    """
     data = np.frombuffer(buffer, dtype=np.uint8)
-    dim, rows, count, scale, residual, norm = _read_header(data[:HEADER_BYTES].tobytes(), origin)
+    header = data[:HEADER_BYTES].tobytes()
+    if len(header) < HEADER_BYTES or header[: len(MAGIC)] != MAGIC:
+        raise CorruptError(f"{origin}: not a file of packed codes; index again")
+    _, version, dim, rows = _HEADER.unpack_from(header)
+    if version != VERSION:
+        return None
+    if not (1 <= dim <= MAX_DIM and rows < 2**48):
+        raise CorruptError(f"{origin}: the header of the codes holds impossible values; index again")
     shape = (tiles(rows), tiles_of_four(dim), TILE, 4)
     size = shape[0] * shape[1] * TILE * 4
-    if len(data) != HEADER_BYTES + size + 8 * count:
-        raise CorruptError(
-            f"{origin}: {len(data)} bytes, expected {HEADER_BYTES + size + 8 * count} for {rows} codes; index again"
-        )
-    packed = data[HEADER_BYTES : HEADER_BYTES + size].reshape(shape)
-    outliers = np.frombuffer(data[HEADER_BYTES + size :].tobytes(), dtype="<i8").astype(np.int64)
-    ascending = bool(np.all(np.diff(outliers) > 0))
-    if not ascending or (count and not 0 <= outliers[0] <= outliers[-1] < rows):
-        raise CorruptError(f"{origin}: the list of outlier rows is not ascending within {rows} rows; index again")
-    return Codes(dim, rows, scale, residual, norm, packed, outliers)
+    expected = HEADER_BYTES + size + 3 * 8 * shape[0]
+    if len(data) != expected:
+        raise CorruptError(f"{origin}: {len(data)} bytes, expected {expected} for {rows} codes; index again")
+    floats = np.frombuffer(data[HEADER_BYTES + size :].tobytes(), dtype="<f8").astype(np.float64).reshape(3, shape[0])
+    if not (np.all(np.isfinite(floats)) and np.all(floats >= 0) and np.all(floats[0] > 0)):
+        raise CorruptError(f"{origin}: the bounds of the codes hold impossible values; index again")
+    return Codes(dim, rows, data[HEADER_BYTES : HEADER_BYTES + size].reshape(shape), *floats)
 
 
 def tiles_of_four(dim: int) -> int:
     """How many groups of four coordinates hold this many."""
     return -(-dim // 4)
-
-
-def _read_header(header: bytes, origin: str) -> tuple[int, int, int, float, float, float]:
-    if len(header) < HEADER_BYTES or header[: len(MAGIC)] != MAGIC:
-        raise CorruptError(f"{origin}: not a file of packed codes; index again")
-    _, version, dim, rows, count, scale, residual, norm = _HEADER.unpack_from(header)
-    if version != VERSION:
-        raise CorruptError(f"{origin}: codes of version {version}, this release reads {VERSION}; index again")
-    bounds = np.array([scale, residual, norm])
-    if not (1 <= dim <= MAX_DIM and count <= rows < 2**48 and np.all(np.isfinite(bounds)) and np.all(bounds >= 0)):
-        raise CorruptError(f"{origin}: the header of the codes holds impossible values; index again")
-    if scale == 0:
-        raise CorruptError(f"{origin}: the scale of the codes is 0; index again")
-    return dim, rows, count, scale, residual, norm

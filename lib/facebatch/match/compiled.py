@@ -14,6 +14,11 @@ from typing import Any, TypeVar, cast
 
 import numba
 
+_RULES: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+"""IEEE rounding, and no reference counts: kernels make no arrays, and counting those in a tuple that is handed from one
+to the next takes longer than the products of two templates.
+"""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -45,10 +50,10 @@ _KEPT = _prepare()
 
 def compiled(function: Function) -> Function:
     """Compiled on first call per argument types, without the interpreter lock, on one thread, IEEE rounding."""
-    return cast(Function, numba.njit(nogil=True, cache=_KEPT, error_model="numpy")(function))
+    return cast(Function, numba.njit(cache=_KEPT, **_RULES)(function))
 
 
 def compiled_exact(function: Function) -> Function:
     """Like `compiled`, for sums that are exact in any order: the compiler may reorder them, and so use vectors."""
     relaxed = {"reassoc", "contract"}
-    return cast(Function, numba.njit(nogil=True, cache=_KEPT, error_model="numpy", fastmath=relaxed)(function))
+    return cast(Function, numba.njit(cache=_KEPT, fastmath=relaxed, **_RULES)(function))

@@ -1,5 +1,6 @@
 """The exact scan by codes: what `match.scan.scan` returns, bit for bit, several times faster."""
 
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -7,11 +8,12 @@ import numpy.typing as npt
 
 from facebatch.errors import CorruptError
 from facebatch.match.codes import TILE, Codes, tiles
+from facebatch.match.guess import LEAST_TILES, SHARE, guess_rank
 from facebatch.match.kernel_integer import probe_block, scan_integer
 from facebatch.match.kernel_lists import Lists, Rows, grown, open_lists, settle_all
 from facebatch.match.kernel_paths import KernelPath
 from facebatch.match.kernel_portable import PROBE_BLOCK, scan_portable
-from facebatch.match.scan import Gallery, Hits, cut
+from facebatch.match.scan import NO_HITS, NO_LIMITS, Gallery, Hits, Limits, cut
 from facebatch.match.settings import MatchSpec
 from facebatch.match.similarity import float32_slack
 
@@ -20,70 +22,118 @@ Number = TypeVar("Number", bound=np.generic)
 Pairs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]
 """Probe, row, similarity."""
 
-_SAMPLE_SUBJECTS = 1_024
-_SAMPLE_SHARE = 32
-"""A first cut comes from at least 1024 subjects (8 per place on the list), and at most this part of all."""
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A segment as the kernels of one path take it; made once, scanned often."""
+
+    gallery: Gallery
+    codes: Codes
+    rows: Rows
+    path: KernelPath
 
 
-def scan_codes(
-    probes: npt.NDArray[np.float16],
-    gallery: Gallery,
-    codes: Codes,
-    spec: MatchSpec,
-    path: KernelPath,
-    live: npt.NDArray[np.bool_] | None = None,
-) -> Hits:
-    """The best `spec.length` subjects for each probe, at or above `spec.floor`; equal to `match.scan.scan`.
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some probes and what is known of each."""
 
-    probes: (probes, dim). codes: those of gallery.vectors. live: (rows,), False for rows that count as absent; None:
-    all count. CorruptError when codes, probes or mask are of another shape than the gallery.
-    """
+    probes: npt.NDArray[np.float16]
+    lowest: npt.NDArray[np.float64]
+    """(probes,): nothing below is listed."""
+    first: npt.NDArray[np.int64]
+
+    def part(self, which: slice | npt.NDArray[np.int64]) -> "_Block":
+        return _Block(self.probes[which], self.lowest[which], self.first[which])
+
+
+def prepare(gallery: Gallery, codes: Codes, path: KernelPath) -> Prepared:
+    """A segment in the form of a path. CorruptError when codes or mask are of another shape than the vectors."""
     rows, dim = gallery.vectors.shape
-    standing = np.ones(rows, dtype=bool) if live is None else live
-    if (codes.rows, codes.dim) != (rows, dim) or probes.shape[1] != dim or len(standing) != rows:
+    live = np.ones(rows, dtype=bool) if gallery.live is None else gallery.live
+    if (codes.rows, codes.dim) != (rows, dim) or len(live) != rows:
         raise CorruptError(
-            f"codes of {codes.rows} x {codes.dim} do not belong to vectors of {rows} x {dim}, or probes of "
-            f"{probes.shape[1]} dimensions or a mask of {len(standing)} rows do not; index again"
+            f"codes of {codes.rows} x {codes.dim} or a mask of {len(live)} rows do not belong to vectors of "
+            f"{rows} x {dim}; index again"
         )
-    if len(probes) == 0 or rows == 0:
-        return Hits(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-    coarse = path != KernelPath.PORTABLE
-    apart = codes.outliers[standing[codes.outliers]] if coarse else np.empty(0, np.int64)
-    known = _rows(gallery, standing, codes.outliers if coarse else apart)
-    sample = _sample(gallery, standing, spec)
-    step = probe_block(dim) if coarse else PROBE_BLOCK
-    parts: list[Pairs] = []
-    for begin in range(0, len(probes), step):
-        block = probes[begin : begin + step]
-        lists = open_lists(_first_cut(block, gallery.vectors[sample], spec), spec.length)
-        lists = _fill(block, codes, known, lists, path)
-        parts.extend(_shifted(pairs, begin) for pairs in (_close(lists, known), _score(block, gallery, apart)))
-    probe, row, similarity = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return cut(Hits(probe, row, similarity), gallery, spec)
-
-
-def _fill(block: npt.NDArray[np.float16], codes: Codes, known: Rows, lists: Lists, path: KernelPath) -> Lists:
-    if path == KernelPath.PORTABLE:
-        return scan_portable(block, known, lists)
-    return scan_integer(block, codes, known, lists, 16 if path == KernelPath.VNNI512 else 8)
-
-
-def _rows(gallery: Gallery, live: npt.NDArray[np.bool_], apart: npt.NDArray[np.int64]) -> Rows:
-    """The gallery as the kernels take it; rows that are dead, apart or padding are never found."""
-    flags = np.zeros(tiles(len(live)) * TILE, dtype=bool)
-    flags[: len(live)] = live
-    flags[apart] = False
+    flags = np.zeros(tiles(rows) * TILE, dtype=bool)
+    flags[:rows] = live
     words = np.packbits(flags, bitorder="little").view("<u4").astype(np.uint32)
     bits = np.ascontiguousarray(np.asarray(gallery.vectors)).view(np.uint16)
-    borders = np.append(gallery.starts, len(live))
-    ends = np.repeat(borders[1:], np.diff(borders))
-    return Rows(
-        vectors=_read_only(bits),
-        ends=_read_only(ends),
-        rank=_read_only(gallery.template_rank),
-        live=_read_only(words),
-        slack=float32_slack(bits.shape[1]),
+    ends = np.repeat(gallery.ends, gallery.ends - gallery.starts) if rows else np.empty(0, np.int64)
+    rank, slack = _read_only(gallery.template_rank), float32_slack(dim)
+    return Prepared(gallery, codes, Rows(_read_only(bits), _read_only(ends), rank, _read_only(words), slack), path)
+
+
+def scan_codes(probes: npt.NDArray[np.float16], segment: Prepared, spec: MatchSpec, limits: Limits = NO_LIMITS) -> Hits:
+    """The best `spec.length` subjects for each probe, at or above `spec.floor`; equal to `match.scan.scan`.
+
+    probes: (probes, dim). CorruptError when they have another dim than the segment.
+    """
+    dim = segment.codes.dim
+    if probes.shape[1] != dim:
+        raise CorruptError(f"probes of {probes.shape[1]} dimensions cannot be compared with templates of {dim}")
+    if len(probes) == 0 or segment.codes.rows == 0:
+        return NO_HITS
+    lowest = limits.lowest(len(probes), spec)
+    block = _Block(probes, lowest.astype(np.float64), limits.first_rows(len(probes)))
+    step = PROBE_BLOCK if segment.path == KernelPath.PORTABLE else probe_block(dim)
+    parts: list[Pairs] = []
+    for begin in range(0, len(probes), step):
+        probe, row, similarity = _scan(block.part(slice(begin, begin + step)), segment, spec)
+        parts.append((probe + begin, row, similarity))
+    found = Hits(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return cut(found, segment.gallery, lowest, spec.length)
+
+
+def _scan(block: _Block, segment: Prepared, spec: MatchSpec) -> Pairs:
+    """One block of probes: from a guessed cut where that pays, and again without it where the guess was too high."""
+    cuts = _guess(block, segment, spec)
+    lists = _fill(block, segment, open_lists(cuts, block.first, spec.length))
+    failed = np.flatnonzero((lists.filled < spec.length) & (cuts > block.lowest))
+    found = _listed(lists)
+    if len(failed) == 0:
+        return found
+    again = block.part(failed)
+    second = _listed(_fill(again, segment, open_lists(again.lowest, again.first, spec.length)))
+    kept = ~np.isin(found[0], failed)
+    return (
+        np.concatenate([found[0][kept], failed[second[0]]]),
+        np.concatenate([found[1][kept], second[1]]),
+        np.concatenate([found[2][kept], second[2]]),
     )
+
+
+def _guess(block: _Block, segment: Prepared, spec: MatchSpec) -> npt.NDArray[np.float64]:
+    """(probes,): `block.lowest`, or higher where a sample makes it likely that `length` subjects are above."""
+    rank = guess_rank(spec.length)
+    unknown = np.flatnonzero(np.isneginf(block.lowest))
+    if tiles(segment.codes.rows) < LEAST_TILES * SHARE or 2 * rank * SHARE > segment.codes.rows or not len(unknown):
+        return block.lowest
+    some = block.part(unknown)
+    lists = _fill(some, segment, open_lists(some.lowest, some.first, rank), stride=SHARE)
+    cuts = block.lowest.copy()
+    cuts[unknown] = np.where(lists.filled == rank, lists.cut, some.lowest)
+    return cuts
+
+
+def _fill(block: _Block, segment: Prepared, lists: Lists, stride: int = 1) -> Lists:
+    """Offer all rows, or those of every `stride`-th tile, to the lists, and settle them."""
+    if segment.path == KernelPath.PORTABLE:
+        lists = scan_portable(block.probes, segment.rows, lists, stride)
+    else:
+        lists = scan_integer(block.probes, segment.codes, segment.rows, lists, segment.path, stride)
+    at = 0
+    while (at := settle_all(lists, segment.rows, at)) < len(lists.filled):
+        lists = grown(lists)
+    return lists
+
+
+def _listed(lists: Lists) -> Pairs:
+    """What is in the lists, by probe."""
+    probe = np.repeat(np.arange(len(lists.filled)), lists.filled)
+    within = np.arange(len(probe)) - np.repeat(np.cumsum(lists.filled) - lists.filled, lists.filled)
+    entry = lists.begin[probe] + within
+    return probe, lists.row[entry], lists.similarity[entry]
 
 
 def _read_only(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
@@ -91,48 +141,3 @@ def _read_only(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
     view = np.asarray(array).view()
     view.flags.writeable = False
     return view
-
-
-def _sample(gallery: Gallery, live: npt.NDArray[np.bool_], spec: MatchSpec) -> npt.NDArray[np.int64]:
-    """One live row each of different subjects, evenly spread; empty where a sample would not pay."""
-    wanted = max(_SAMPLE_SUBJECTS, 8 * spec.length)
-    if spec.floor is not None or len(gallery.starts) < _SAMPLE_SHARE * wanted:
-        return np.empty(0, np.int64)
-    rows = gallery.starts[:: len(gallery.starts) // wanted]
-    rows = rows[live[rows]]
-    return rows if len(rows) >= spec.length else rows[:0]
-
-
-def _first_cut(
-    probes: npt.NDArray[np.float16], sample: npt.NDArray[np.float16], spec: MatchSpec
-) -> npt.NDArray[np.float64]:
-    """(probes,): at least `length` subjects of the sample have a similarity >= this, or it is the floor."""
-    if len(sample) == 0:
-        return np.full(len(probes), float(np.float32(spec.lowest)))
-    scores = probes.astype(np.float32) @ sample.astype(np.float32).T
-    at = len(sample) - spec.length
-    nth = np.partition(scores, at, axis=1)[:, at].astype(np.float64)
-    return nth - float32_slack(probes.shape[1])
-
-
-def _close(lists: Lists, rows: Rows) -> Pairs:
-    """What the kernels listed."""
-    at = settle_all(lists, rows, 0)
-    while at < len(lists.filled):
-        lists = grown(lists)
-        at = settle_all(lists, rows, at)
-    probe = np.repeat(np.arange(len(lists.filled)), lists.filled)
-    within = np.arange(len(probe)) - np.repeat(np.cumsum(lists.filled) - lists.filled, lists.filled)
-    entry = lists.begin[probe] + within
-    return probe, lists.row[entry], lists.similarity[entry]
-
-
-def _score(probes: npt.NDArray[np.float16], gallery: Gallery, apart: npt.NDArray[np.int64]) -> Pairs:
-    """Every probe against the outlier rows, by the definition: exact in float64, whatever the order of the sum."""
-    scores = (probes.astype(np.float64) @ gallery.vectors[apart].astype(np.float64).T).astype(np.float32)
-    probe, column = np.divmod(np.arange(scores.size), max(1, len(apart)))
-    return probe, apart[column], scores.reshape(-1)
-
-
-def _shifted(pairs: Pairs, begin: int) -> Pairs:
-    return pairs[0] + begin, pairs[1], pairs[2]

@@ -1,22 +1,28 @@
-"""The inner kernel of the integer scan: 12 probes against one tile of 32 rows, compared while still in registers.
+"""The inner kernel of the integer scan: 12 probes, or 4, against a tile of 32 rows, compared while still in registers.
 
-`dots` emits LLVM instructions for `vpdpbusd` (four products of unsigned and signed bytes added to an int32), in one of
-two register widths. Sums never leave the registers: only one bit per probe and row is stored, whether the sum reached
-the probe's threshold.
+`dots` and `dots_few` emit LLVM instructions for `vpdpbusd` (four products of unsigned and signed bytes added to an
+int32), in one of two register widths. Sums never leave the registers: only one bit per probe and row is stored, whether
+the sum reached the probe's threshold.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from facebatch.match.codes import TILE
 
 GROUP = 12
-"""Probes per call."""
+"""Probes per call of `dots`."""
+FEW = 4
+"""Probes per call of `dots_few`."""
+
+_LINE = 64
+"""Bytes of a cache line."""
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
@@ -38,8 +44,13 @@ class _Shape:
         return ir.VectorType(_I8, 4 * self.lanes)
 
 
-_SHAPES = {16: _Shape(16, 12, 2), 8: _Shape(8, 6, 2)}
-"""By lanes of a register: 24 of 32 registers hold sums with 512 bits, 12 of 16 with 256."""
+_SHAPES = {
+    (16, GROUP): _Shape(16, GROUP, 2),
+    (16, FEW): _Shape(16, FEW, 2),
+    (8, GROUP): _Shape(8, 6, 2),
+    (8, FEW): _Shape(8, FEW, 2),
+}
+"""By lanes of a register and probes of a call. 24 of 32 registers hold sums with 512 bits, 12 of 16 with 256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +62,13 @@ class _Site:
     group: Any
     fours: Any
     """Number of groups of four coordinates."""
+    size: int
+    """Probes of the call."""
 
 
-def _dots(_context: Any, codes: Any, tile: Any, probes: Any, group: Any, thresholds: Any, masks: Any) -> Any:
-    shape = _SHAPES[masks.dtype.bitwidth]
-    signature = types.boolean(codes, tile, probes, group, thresholds, masks)
+def _dots(size: int, kinds: tuple[Any, ...]) -> tuple[Any, Callable[..., Any]]:
+    shape = _SHAPES[kinds[-1].dtype.bitwidth, size]
+    signature = types.boolean(*kinds)
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         arrays = [
@@ -65,21 +78,33 @@ def _dots(_context: Any, codes: Any, tile: Any, probes: Any, group: Any, thresho
         codes, tile, probes, group, thresholds, masks = arrays
         fours = builder.extract_value(codes.shape, 1)
         first = _offset(builder, codes.data, builder.mul(tile, builder.mul(fours, _I64(4 * TILE))))
-        other = _offset(builder, probes.data, builder.mul(group, builder.mul(fours, _I64(4 * GROUP))))
-        limits = _offset(builder, thresholds.data, builder.mul(group, _I64(4 * GROUP)))
-        site = _Site(builder, first, other, fours)
+        other = _offset(builder, probes.data, builder.mul(group, builder.mul(fours, _I64(4 * size))))
+        limits = _offset(builder, thresholds.data, builder.mul(group, _I64(4 * size)))
+        site = _Site(builder, first, other, fours, size)
         return _all_blocks(site, shape, limits, _offset(builder, masks.data, _I64(0)))
 
     return signature, emit
 
 
-dots: Callable[..., Any] = intrinsic(_dots)
+def _for(size: int) -> Callable[..., Any]:
+    def typed(
+        _context: Any, codes: Any, tile: Any, probes: Any, group: Any, thresholds: Any, masks: Any
+    ) -> tuple[Any, Callable[..., Any]]:
+        return _dots(size, (codes, tile, probes, group, thresholds, masks))
+
+    return cast(Callable[..., Any], intrinsic(typed))
+
+
+dots: Callable[..., Any] = _for(GROUP)
 """dots(codes, tile, probes, group, thresholds, masks) -> whether any sum reached its threshold.
 
-codes: (tiles, fours, 32, 4) uint8. tile: int64. probes: (groups, fours, 12, 4) int8. group: int64.
-thresholds: (groups, 12) int32. masks: (12, 2) uint16 for 512-bit registers or (12, 4) uint8 for 256-bit ones; its bits
-are set where the sum of a row is >= the threshold. All C-contiguous. Inside compiled code only.
+codes: (tiles, fours, 32, 4) uint8. tile: int64. probes: (groups, fours, 12, 4) int8. group: int64. thresholds:
+(groups x 12,) int32. masks: (12, 2) uint16 for 512-bit registers or (12, 4) uint8 for 256-bit ones; its bits are set
+where the sum of a row is >= the threshold. All C-contiguous. Inside compiled code only.
 """
+
+dots_few: Callable[..., Any] = _for(FEW)
+"""The same for 4 probes at a time: with few probes, those missing from a group of 12 would be most of the work."""
 
 
 def _all_blocks(site: _Site, shape: _Shape, limits: Any, masks: Any) -> Any:
@@ -87,7 +112,7 @@ def _all_blocks(site: _Site, shape: _Shape, limits: Any, masks: Any) -> Any:
     builder = site.builder
     found = ir.Constant(ir.IntType(shape.lanes), 0)
     across = TILE // shape.lanes
-    for probe in range(0, GROUP, shape.probes):
+    for probe in range(0, site.size, shape.probes):
         for register in range(0, across, shape.registers):
             for (n, m), total in _block(site, shape, probe, register).items():
                 limit = _broadcast(builder, shape, _load(builder, _offset(builder, limits, _I64(4 * n)), _I32, 4))
@@ -124,18 +149,29 @@ def _step(site: _Site, shape: _Shape, four: Any, sums: dict[tuple[int, int], Any
     """The sums with four coordinates more."""
     builder = site.builder
     rows = _offset(builder, site.tile, builder.mul(four, _I64(4 * TILE)))
-    values = _offset(builder, site.group, builder.mul(four, _I64(4 * GROUP)))
+    values = _offset(builder, site.group, builder.mul(four, _I64(4 * site.size)))
     multiply = _multiply_add(builder, shape)
     size = 4 * shape.lanes
     gallery = {
         m: _load(builder, _offset(builder, rows, _I64(size * m)), shape.bytes, 1) for m in {at[1] for at in sums}
     }
+    tile_bytes = builder.mul(site.fours, _I64(4 * TILE))
+    for m in gallery:
+        if size * m % _LINE == 0:
+            _fetch_ahead(builder, _offset(builder, rows, _I64(size * m)), tile_bytes)
     added = {}
     for n in sorted({at[0] for at in sums}):
         value = _broadcast(builder, shape, _load(builder, _offset(builder, values, _I64(4 * n)), _I32, 4))
         for m, row in gallery.items():
             added[n, m] = builder.call(multiply, [sums[n, m], row, builder.bitcast(value, shape.bytes)])
     return added
+
+
+def _fetch_ahead(builder: Any, place: Any, distance: Any) -> None:
+    """Ask for a cache line of the next tile, for the second level: few probes are done faster than memory."""
+    kind = ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), _I32, _I32, _I32])
+    hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(hint, [_offset(builder, place, distance), _I32(0), _I32(2), _I32(1)])
 
 
 def _multiply_add(builder: Any, shape: _Shape) -> Any:

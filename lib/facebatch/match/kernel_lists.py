@@ -49,26 +49,29 @@ class Lists(NamedTuple):
     """(probes,): first row behind the subject being read."""
     cut: npt.NDArray[np.float64]
     """(probes,): no similarity below this can be listed; never falls."""
+    first: npt.NDArray[np.int64]
+    """(probes,): rows before this one are not compared with the probe."""
 
 
-def open_lists(cut: npt.NDArray[np.float64], length: int) -> Lists:
+def open_lists(cut: npt.NDArray[np.float64], first: npt.NDArray[np.int64], length: int) -> Lists:
     """Empty lists of at most `length` subjects for len(cut) probes, with what is known of their cuts."""
     probes = len(cut)
-    first = min(length, FIRST_CAPACITY)
-    capacity = np.full(probes, first, dtype=np.int64)
-    pool = 2 * first * probes
+    room = min(length, FIRST_CAPACITY)
+    capacity = np.full(probes, room, dtype=np.int64)
+    pool = 2 * room * probes
     return Lists(
         length,
         np.empty(pool, np.float32),
         np.empty(pool, np.int64),
-        np.arange(probes, dtype=np.int64) * first,
+        np.arange(probes, dtype=np.int64) * room,
         capacity,
         np.zeros(probes, np.int64),
-        np.array([first * probes], np.int64),
+        np.array([room * probes], np.int64),
         np.full(probes, -1, np.int64),
         np.empty(probes, np.float32),
         np.zeros(probes, np.int64),
-        cut,
+        cut.copy(),
+        first,
     )
 
 
@@ -129,15 +132,13 @@ def reserve(lists: Lists, probe: int, more: int) -> bool:
 
 
 @compiled
-def offer(lists: Lists, rows: Rows, probes: npt.NDArray[np.uint16], probe: int, tile: int, bits: np.uint32) -> bool:
-    """Weigh the rows of a tile whose bits are set and that are near the cut. True when the cut rose."""
-    before = lists.cut[probe]
+def offer(lists: Lists, rows: Rows, probes: npt.NDArray[np.uint16], probe: int, tile: int, bits: np.uint32) -> None:
+    """Weigh the rows of a tile whose bits are set and that are near the cut."""
     while bits != 0:
         row = 32 * tile + lowest_bit(bits)
         bits &= bits - np.uint32(1)
-        if near(probes, rows.vectors, probe, row) >= lists.cut[probe] - rows.slack:
+        if row >= lists.first[probe] and near(probes, rows.vectors, probe, row) >= lists.cut[probe] - rows.slack:
             weigh(lists, rows, probes, probe, row)
-    return bool(lists.cut[probe] > before)
 
 
 @compiled

@@ -14,13 +14,15 @@ import numpy.typing as npt
 from facebatch.match.bounds import float_threshold
 from facebatch.match.compiled import compiled
 from facebatch.match.instructions import lowest_bit, reached, widen
-from facebatch.match.kernel_lists import Lists, Rows, grown, reserve, weigh
+from facebatch.match.kernel_lists import Lists, Rows, grown, near, reserve, weigh
 from facebatch.match.similarity import float32_slack
 
 ROW_BLOCK = 2_048
 """Gallery rows per product."""
 PROBE_BLOCK = 1_024
 """Probes per product: scores of one product are 8 MiB."""
+FEW = 12
+"""Probes up to which a matrix product takes longer than the products of pairs."""
 
 _WORD = 32
 """Scores compared at a time, a bit each."""
@@ -40,20 +42,32 @@ class FloatScan(NamedTuple):
     """(block, padded probes)."""
 
 
-def scan_portable(probes: npt.NDArray[np.float16], rows: Rows, lists: Lists) -> Lists:
-    """Fill the lists of all probes from the rows that are live. On as many threads as numpy's products take."""
+def scan_portable(probes: npt.NDArray[np.float16], rows: Rows, lists: Lists, stride: int = 1) -> Lists:
+    """Fill the lists of all probes from the live rows, or from about one in `stride` of them.
+
+    On as many threads as numpy's products take.
+    """
     padded = np.zeros((-(-len(probes) // _WORD) * _WORD, probes.shape[1]), dtype=np.float32)
     padded[: len(probes)] = probes
-    scan = _open(probes, len(padded), min(ROW_BLOCK, len(rows.vectors)))
+    block = _rows_at_a_time(len(rows.vectors), stride)
+    scan = _open(probes, len(padded), block)
     _first_thresholds(scan, lists)
-    for begin in range(0, len(rows.vectors), len(scan.gallery)):
-        _widen_rows(rows.vectors, begin, scan.gallery)
-        np.matmul(scan.gallery, padded.T, out=scan.scores)
-        at = _look(scan, rows, lists, begin, 0)
-        while at >= 0:
+    start = int(lists.first.min(initial=len(rows.vectors))) // (block * stride) * (block * stride)
+    for begin in range(start, len(rows.vectors), block * stride):
+        if len(probes) > FEW:
+            _widen_rows(rows.vectors, begin, scan.gallery)
+            np.matmul(scan.gallery, padded.T, out=scan.scores)
+        else:
+            _products(scan, rows, begin)
+        at = 0
+        while (at := _look(scan, rows, lists, begin, at)) >= 0:
             lists = grown(lists)
-            at = _look(scan, rows, lists, begin, at)
     return lists
+
+
+def _rows_at_a_time(rows: int, stride: int) -> int:
+    """Rows of a product; smaller ones, taken from 16 places, where only a sample is wanted."""
+    return min(ROW_BLOCK, rows) if stride == 1 else max(1, min(ROW_BLOCK, rows // (16 * stride)))
 
 
 def _open(probes: npt.NDArray[np.float16], padded: int, block: int) -> FloatScan:
@@ -62,7 +76,7 @@ def _open(probes: npt.NDArray[np.float16], padded: int, block: int) -> FloatScan
         np.full(padded, np.inf, np.float32),
         float32_slack(probes.shape[1]),
         np.zeros((block, probes.shape[1]), np.float32),
-        np.empty((block, padded), np.float32),
+        np.zeros((block, padded), np.float32),
     )
 
 
@@ -77,6 +91,14 @@ def _widen_rows(vectors: npt.NDArray[np.uint16], begin: int, gallery: npt.NDArra
     for row in range(min(len(gallery), len(vectors) - begin)):
         for at in range(gallery.shape[1]):
             gallery[row, at] = widen(vectors[begin + row, at])
+
+
+@compiled
+def _products(scan: FloatScan, rows: Rows, begin: int) -> None:
+    """The scores of a block, pair by pair."""
+    for at in range(min(len(scan.scores), len(rows.vectors) - begin)):
+        for probe in range(len(scan.values)):
+            scan.scores[at, probe] = near(scan.values, rows.vectors, probe, begin + at)
 
 
 @compiled
@@ -102,6 +124,8 @@ def _take(scan: FloatScan, rows: Rows, lists: Lists, row: int, first: int, bits:
     while bits != 0:
         probe = first + lowest_bit(bits)
         bits &= bits - np.uint32(1)
+        if row < lists.first[probe]:
+            continue
         if not reserve(lists, probe, 2):
             return False
         before = lists.cut[probe]
