@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facebatch.errors import CorruptError
+from facebatch.match.caches import second_level_bytes
 from facebatch.match.codes import TILE, Codes, tiles
 from facebatch.match.guess import LEAST_TILES, SHARE, guess_rank
 from facebatch.match.kernel_integer import probe_block, scan_integer
@@ -59,7 +60,7 @@ def prepare(gallery: Gallery, codes: Codes, path: KernelPath) -> Prepared:
     flags[:rows] = live
     words = np.packbits(flags, bitorder="little").view("<u4").astype(np.uint32)
     bits = np.ascontiguousarray(np.asarray(gallery.vectors)).view(np.uint16)
-    ends = np.repeat(gallery.ends, gallery.ends - gallery.starts) if rows else np.empty(0, np.int64)
+    ends = np.repeat(gallery.ends, gallery.ends - gallery.starts)
     rank, slack = _read_only(gallery.template_rank), float32_slack(dim)
     return Prepared(gallery, codes, Rows(_read_only(bits), _read_only(ends), rank, _read_only(words), slack), path)
 
@@ -76,7 +77,7 @@ def scan_codes(probes: npt.NDArray[np.float16], segment: Prepared, spec: MatchSp
         return NO_HITS
     lowest = limits.lowest(len(probes), spec)
     block = _Block(probes, lowest.astype(np.float64), limits.first_rows(len(probes)))
-    step = PROBE_BLOCK if segment.path == KernelPath.PORTABLE else probe_block(dim)
+    step = PROBE_BLOCK if segment.path == KernelPath.PORTABLE else probe_block(dim, second_level_bytes())
     parts: list[Pairs] = []
     for begin in range(0, len(probes), step):
         probe, row, similarity = _scan(block.part(slice(begin, begin + step)), segment, spec)

@@ -13,9 +13,6 @@ from facebatch.match.kernel_lists import Lists, Rows, call_up, grown, offer, res
 from facebatch.match.kernel_paths import KernelPath
 from facebatch.match.quantise import quantise_probes
 
-PROBE_BYTES = 512 * 1024
-"""Packed probes scanned together: they stay in the second-level cache while the tiles pass."""
-
 _UNREACHABLE = 2**31 - 1
 
 
@@ -49,9 +46,9 @@ class IntegerScan(NamedTuple):
     waiting_bits: npt.NDArray[np.uint32]
 
 
-def probe_block(dim: int) -> int:
-    """How many probes to scan together."""
-    return max(1, PROBE_BYTES // (max(dim, 4) * GROUP)) * GROUP
+def probe_block(dim: int, cache_bytes: int) -> int:
+    """How many probes to scan together: their codes fill half of the second-level cache while the tiles pass."""
+    return max(1, cache_bytes // 2 // (max(dim, 4) * GROUP)) * GROUP
 
 
 def scan_integer(

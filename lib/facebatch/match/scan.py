@@ -26,7 +26,7 @@ class Gallery:
     @property
     def ends(self) -> npt.NDArray[np.int64]:
         """(subjects,): first row behind each subject."""
-        return np.append(self.starts[1:], len(self.vectors))
+        return np.append(self.starts, len(self.vectors))[1:]
 
 
 @dataclass(frozen=True, slots=True)
