@@ -130,5 +130,17 @@ ROWS = pa.schema(
 )
 """Row i of a segment's index and vectors. Sorted by subject (template_id where absent), then template_id."""
 
-STORED = {"ledger": LEDGER, "timings": TIMINGS, "candidates": CANDIDATES, "rows": ROWS}
+TOMBSTONES = pa.schema(
+    [
+        pa.field("template_id", pa.string(), nullable=False),
+        pa.field("subject_id", pa.string()),  # of the template
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),  # expired, or the words of the deletion request
+        pa.field("authority", pa.string(), nullable=False),  # who ordered it: a statute, a court, the retention policy
+        pa.field("erased_at", pa.timestamp("us", "UTC"), nullable=False),  # the date of the run, not its clock
+    ]
+)
+"""Templates that no search may find any more. Sorted by template_id; each one once."""
+
+STORED = {"ledger": LEDGER, "timings": TIMINGS, "candidates": CANDIDATES, "rows": ROWS, "tombstones": TOMBSTONES}
 """Tables of fixed shape by name; `templates` depends on the dimension of the model."""

@@ -32,6 +32,13 @@ class SegmentEntry(Spec):
     """FAISS factory string."""
     rows: int
     manifest_sha256: str
+    dead: PartFile | None = None
+    """Rows of the segment that are not live: `gallery.masks`. None: all are."""
+
+    @property
+    def live_rows(self) -> int:
+        """Rows that a search compares."""
+        return self.rows - (self.dead.rows if self.dead else 0)
 
 
 class Snapshot(Spec):
@@ -50,7 +57,13 @@ class Snapshot(Spec):
     shards: tuple[ShardEntry, ...]
     """Sorted by source, shard URI."""
     segments: tuple[SegmentEntry, ...] = ()
-    """Empty, or together exactly the templates of `shards`."""
+    """Empty, or their live rows are together exactly the live templates."""
+    tombstones: tuple[PartFile, ...] = ()
+    """`schemas.TOMBSTONES`: templates of `shards` that no longer count, until they are purged."""
+    restates: int | None = None
+    """The older snapshot that a rollback published again."""
+    reason: str | None = None
+    """Why, in the words of whoever rolled back."""
 
     @property
     def images(self) -> int:
@@ -60,13 +73,20 @@ class Snapshot(Spec):
     @property
     def templates(self) -> int:
         """Live templates."""
-        return sum(entry.templates.rows for entry in self.shards)
+        return sum(entry.templates.rows for entry in self.shards) - sum(part.rows for part in self.tombstones)
+
+    @property
+    def indexed(self) -> bool:
+        """Whether the segments cover all live templates."""
+        return sum(segment.live_rows for segment in self.segments) == self.templates
 
     @property
     def content_sha256(self) -> str:
         """Digest of what the gallery holds, whichever attempt wrote it: equal digests, equal templates and segments."""
         shards = [[s.source, s.shard_uri, s.shard_key, s.templates.sha256, s.ledger.sha256] for s in self.shards]
-        return canonical_digest([self.model, self.dim, shards, [segment.segment_id for segment in self.segments]])
+        segments = [[s.segment_id, s.dead.sha256] if s.dead else s.segment_id for s in self.segments]
+        tombstones = [[part.sha256 for part in self.tombstones]] if self.tombstones else []
+        return canonical_digest([self.model, self.dim, shards, segments, *tombstones])
 
 
 def entry(commit: ShardCommit) -> ShardEntry:

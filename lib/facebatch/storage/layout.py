@@ -39,6 +39,20 @@ def segment_manifest(segment_id: str) -> str:
     return f"{SEGMENTS}{segment_id}/manifest.json"
 
 
+MASKS = "masks/"
+TOMBSTONES = "tombstones/"
+
+
+def mask(segment_id: str, sha256: str) -> str:
+    """Rows of a segment that are not live, named by what it holds."""
+    return f"{MASKS}{segment_id}-{sha256[:16]}.rows"
+
+
+def tombstones(sha256: str) -> str:
+    """A table of erased templates, named by what it holds."""
+    return f"{TOMBSTONES}{sha256[:32]}.parquet"
+
+
 CANDIDATES = "candidates/"
 BLOCKS = "blocks/"
 SEARCH_MANIFEST = "manifest.json"
