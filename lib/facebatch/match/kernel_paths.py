@@ -4,6 +4,7 @@
 |---|---|---|
 | vnni512 | AVX-512 with VNNI | integer scan of packed codes, 512-bit registers |
 | avxvnni | AVX-VNNI, or AVX-512 VL with VNNI | the same with 256-bit registers |
+| avx2 | AVX2 | the same with 16-bit products, about half as fast |
 | portable | F16C, or 64-bit ARM | float32 matrix products; no codes needed |
 
 All give the same lists, bit for bit. Where none is there, `match.scan` gives them too.
@@ -22,6 +23,7 @@ class KernelPath(StrEnum):
 
     VNNI512 = "vnni512"
     AVXVNNI = "avxvnni"
+    AVX2 = "avx2"
     PORTABLE = "portable"
 
 
@@ -33,6 +35,7 @@ def available_paths() -> tuple[KernelPath, ...]:
     able = {
         KernelPath.VNNI512: {"avx512f", "avx512bw", "avx512vnni", "f16c"} <= flags,
         KernelPath.AVXVNNI: {"avxvnni", "f16c"} <= flags or {"avx512vl", "avx512vnni", "f16c"} <= flags,
+        KernelPath.AVX2: {"avx2", "f16c"} <= flags,
         KernelPath.PORTABLE: arm or "f16c" in flags,
     }
     return tuple(path for path in KernelPath if able[path])

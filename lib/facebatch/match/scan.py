@@ -28,6 +28,11 @@ class Gallery:
         """(subjects,): first row behind each subject."""
         return np.append(self.starts, len(self.vectors))[1:]
 
+    @property
+    def live_rows(self) -> int:
+        """How many rows a scan compares."""
+        return len(self.vectors) if self.live is None else int(np.count_nonzero(self.live))
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -159,3 +164,17 @@ def cut(hits: Hits, gallery: Gallery, lowest: npt.NDArray[np.float32], length: i
     rank = np.arange(len(probe)) - np.searchsorted(probe, probe, side="left")
     listed = rank < length
     return Hits(probe[listed], row[listed], similarity[listed])
+
+
+def raised(known: npt.NDArray[np.float32] | None, hits: Hits, probes: int, length: int) -> npt.NDArray[np.float32]:
+    """(probes,): a cut for other segments, from one that was known and the hits of a segment.
+
+    A full list names `length` subjects, so a candidate below its last one can be on no list of the whole gallery. That
+    holds whatever becomes of the hits: dropping candidates below such a cut changes no merged list.
+    """
+    cuts = np.full(probes, -np.inf, dtype=np.float32) if known is None else known.copy()
+    counts = np.bincount(hits.probe, minlength=probes)
+    full = np.flatnonzero(counts == length)
+    last = np.cumsum(counts)[full] - 1
+    cuts[full] = np.maximum(cuts[full], hits.similarity[last])
+    return cuts
