@@ -18,7 +18,7 @@ def digests(root: Path) -> dict[str, str]:
                 found[f"{kind} {path.stem}"] = commit[kind]["sha256"]
     for path in sorted(root.rglob("segments/*/manifest.json")):
         manifest = json.loads(path.read_text())
-        for kind in ("index", "vectors", "members", "codes"):
+        for kind in ("index", "vectors", "members", "codes", "order"):
             found[f"{kind} {path.parent.name}"] = manifest[kind]["sha256"]
     for pattern in (f"candidates/{NUMBER}", f"blocks/{NUMBER}", "outcomes.parquet"):
         for path in sorted(root.rglob(pattern)):

@@ -127,6 +127,11 @@ class ExecutorContract:
         assert all(result.value[0] == result.item**2 and result.attempts == 1 for result in results.values())
         assert all(0 <= result.seconds < 5 for result in results.values())
 
+    def test_long_items_are_spread_over_workers_that_start_one_after_another(self, tmp_path):
+        with self.start(workers=2, in_flight_per_worker=2) as executor:
+            results = list(executor.run(Square(str(tmp_path), seconds=3.0), range(2)))
+        assert len({result.value[1] for result in results}) == 2
+
     @pytest.mark.parametrize(("workers", "in_flight"), [(1, 1), (2, 2)])
     def test_pulls_items_only_as_the_window_has_room(self, tmp_path, workers, in_flight):
         pulled = 0

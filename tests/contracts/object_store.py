@@ -3,7 +3,9 @@
 import hashlib
 import pickle
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,7 @@ class ObjectStoreContract:
             lambda: store.get_range(key, 0, 1),
             lambda: store.get_file(key, tmp_path / "copy"),
             lambda: store.head(key),
+            lambda: store.local_path(key),
             lambda: store.put(key, b"x"),
             lambda: store.put_file(key, tmp_path / "source"),
             lambda: store.put_if_absent(key, b"x"),
@@ -217,11 +220,39 @@ class ObjectStoreContract:
         with pytest.raises(NotFoundError, match="nowhere"):
             store.get_file("a", tmp_path / "nowhere" / "copy")
 
+    def test_a_local_path_if_any_is_the_object_itself(self, store):
+        store.put("a/b", b"x")
+        path = store.local_path("a/b")
+        assert path is None or path.read_bytes() == b"x"
+        assert (path is not None) == Path(store.uri).is_absolute()
+
     def test_more_than_max_bytes_is_refused(self, store):
         store.put("a", b"12345")
         assert store.get("a", max_bytes=5) == b"12345"
         with pytest.raises(StopError, match="a: has 5 bytes, more than the limit of 4"):
             store.get("a", max_bytes=4)
+
+    def test_the_time_of_the_last_write_is_told_by_head_and_list(self, store, tmp_path):
+        (tmp_path / "source").write_bytes(b"x")
+        begun = datetime.now(UTC)
+        store.put("put", b"x")
+        store.put_if_absent("first", b"x")
+        store.put_file("file", tmp_path / "source")
+        taken = datetime.now(UTC) - begun
+        times = {info.key: info.modified for info in store.list()}
+        assert set(times) == {"put", "first", "file"}
+        for key, written in times.items():
+            assert abs(written - begun) <= taken + timedelta(seconds=2), "to the second, by a clock that is right"
+            assert abs(store.head(key).modified - written) < timedelta(seconds=1)
+
+    def test_a_condition_that_fails_leaves_the_time_and_a_replacement_sets_it(self, store):
+        store.put("a", b"x")
+        before = store.head("a").modified
+        time.sleep(1.1)
+        assert not store.put_if_absent("a", b"y")
+        assert store.head("a").modified == before
+        store.put("a", b"y")
+        assert store.head("a").modified > before
 
     def test_delete_may_be_repeated(self, store):
         store.put("a/b", b"")

@@ -1,24 +1,30 @@
 """index on a real gallery: what the snapshot holds is what the segments hold, once, and reruns add nothing."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from facebatch.errors import CorruptError, NotFoundError, PlanError
+from facebatch.config import IndexConfig
+from facebatch.errors import CorruptError, NotFoundError, PlanError, RunFailedError
 from facebatch.gallery import snapshots
-from facebatch.gallery.commits import read_part
-from facebatch.index.segment import read_manifest, read_members
+from facebatch.gallery.commits import put_part, read_part
+from facebatch.index.segment import members_of, read_manifest
 from facebatch.index.spec import IndexSpec
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, index, running
 from facebatch.pipelines.index import IndexReport
 from facebatch.pipelines.scanning import open_segment
 from facebatch.storage.local import LocalStore
-from facebatch.storage.parquet import embeddings, read_templates
+from facebatch.storage.parquet import embeddings, read_templates, write_table
 from stored import digests, files
-from worlds import QUIET, World
+from worlds import LOCAL, QUIET, World
 
 pytestmark = pytest.mark.integration
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "v1"
 
 
 def run(world: World, **changes: object) -> IndexReport:
@@ -41,8 +47,8 @@ def test_segments_hold_exactly_the_templates_of_the_snapshot(searchable: World, 
         for template, vector in zip(table["template_id"].to_pylist(), embeddings(table), strict=True)
     }
     found = {}
-    for number, entry in enumerate(head.segments):
-        segment = open_segment(store, entry, searchable.root / f"scratch{number}", MatchSpec())
+    for entry in head.segments:
+        segment = open_segment(store, entry, searchable.root / "cache", MatchSpec())
         ids = segment.members["template_id"].to_pylist()
         found.update(
             {template: np.asarray(row).tobytes() for template, row in zip(ids, segment.gallery.vectors, strict=True)}
@@ -100,6 +106,37 @@ def test_a_flipped_byte_in_a_part_stops_the_build_and_names_it(world: World) -> 
     assert snapshots.require_head(LocalStore(world.root / "gallery")).segments == ()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 1.5])
+def test_a_template_that_is_not_of_unit_norm_never_gets_into_a_segment(searchable: World, value: float) -> None:
+    """Whoever opens a verified segment does not look again."""
+    store = LocalStore(searchable.root / "gallery")
+    head = snapshots.require_head(store)
+    shard = head.shards[1]
+    table = read_templates(read_part(store, shard.templates), shard.templates.key)
+    vectors = embeddings(table).copy()
+    vectors[2] *= np.float16(value)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), head.dim)
+    table = table.set_column(table.schema.get_field_index("embedding"), table.schema.field("embedding"), column)
+    part = put_part(store, shard.templates.key, write_table(table, kind="templates", model=head.model), len(table))
+    bad = shard.model_copy(update={"templates": part})
+    update = {"seq": head.seq + 1, "shards": (head.shards[0], bad, *head.shards[2:])}
+    snapshots.publish(store, head.model_copy(update=update))
+    before = files(searchable.root / "gallery", "segments/*/*")
+    with pytest.raises(RunFailedError, match=rf"{part.key}: the embedding in row 2 has norm"):
+        run(searchable)
+    assert files(searchable.root / "gallery", "segments/*/*") == before
+
+
+def test_an_older_index_is_complete_as_it_is(tmp_path: Path) -> None:
+    """Its manifest lacks fields that one of today has; it is not built again, and its digest is that of its bytes."""
+    shutil.copytree(GOLDEN, tmp_path / "gallery")
+    before = files(tmp_path / "gallery", "*")
+    report = index.run(IndexConfig(gallery=str(tmp_path / "gallery"), run=LOCAL), QUIET)
+    assert isinstance(report, IndexReport)
+    assert (report.published, report.segments_built, report.segments) == (False, 0, 1)
+    assert files(tmp_path / "gallery", "*") == before
+
+
 def test_a_flipped_byte_in_a_segment_is_noticed_before_it_is_used(searchable: World) -> None:
     store = LocalStore(searchable.root / "gallery")
     entry = snapshots.require_head(store).segments[0]
@@ -108,7 +145,7 @@ def test_a_flipped_byte_in_a_segment_is_noticed_before_it_is_used(searchable: Wo
     data[7] ^= 0x40
     vectors.write_bytes(bytes(data))
     with pytest.raises(CorruptError, match="vectors"):
-        open_segment(store, entry, searchable.root / "scratch", MatchSpec())
+        open_segment(store, entry, searchable.root / "cache", MatchSpec())
 
 
 def test_a_plan_that_does_not_fit_in_memory_is_refused_before_it_runs(
@@ -122,6 +159,6 @@ def test_a_plan_that_does_not_fit_in_memory_is_refused_before_it_runs(
 def test_members_name_the_subjects_of_the_folders(finished: World) -> None:
     store = LocalStore(finished.root / "gallery")
     manifest = read_manifest(store, snapshots.require_head(store).segments[0])
-    members = read_members(finished.root / "gallery" / manifest.members.key, manifest)
+    members = members_of(np.fromfile(finished.root / "gallery" / manifest.members.key, np.uint8), manifest)
     subjects = sorted(path.name for path in (finished.root / "gallery-photos").iterdir())
     assert pa.array(subjects).equals(members["subject_id"].combine_chunks())

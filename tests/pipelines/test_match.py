@@ -6,17 +6,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from facebatch.errors import CorruptError, FacebatchError, ForbiddenError, NotFoundError, PlanError, StopError
+from facebatch.errors import CorruptError, ForbiddenError, NotFoundError, PlanError, StopError
 from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
-from facebatch.gallery.commits import read_part
+from facebatch.gallery.commits import put_part, read_part
+from facebatch.gallery.masks import put_dead
 from facebatch.governance import policy, tokens
 from facebatch.governance.request import RequestSpec
 from facebatch.images.source import FieldsSpec, SourceSpec
-from facebatch.index.segment import read_manifest
+from facebatch.index.segment import members_of, read_manifest
 from facebatch.match.kernel_paths import available_paths
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, match
@@ -24,11 +26,10 @@ from facebatch.pipelines.embedding import EmbedTask
 from facebatch.pipelines.match import MatchReport, check_searchable
 from facebatch.pipelines.search import find_search, read_candidates
 from facebatch.runtime.executor import RunSpec
+from facebatch.schemas import TOMBSTONES
 from facebatch.storage import layout
-from facebatch.storage.digest import digest
-from facebatch.storage.documents import dump
 from facebatch.storage.local import LocalStore
-from facebatch.storage.parquet import embeddings, read_templates
+from facebatch.storage.parquet import embeddings, read_templates, write_table
 from facebatch.storage.settings import S3Spec
 from stored import digests, files
 from worlds import LOCAL, QUIET, REQUEST, World
@@ -118,29 +119,6 @@ def test_every_scan_path_writes_the_same_files(searchable: World) -> None:
     assert all(files == found["plain"] for files in found.values())
 
 
-def test_a_segment_without_codes_is_searched_all_the_same(searchable: World) -> None:
-    want = lists(run(searchable))
-    shutil.rmtree(searchable.root / "results")
-    store = LocalStore(searchable.root / "gallery")
-    head = snapshots.require_head(store)
-    manifest = read_manifest(store, head.segments[0]).model_copy(update={"codes": None})
-    key = layout.segment_manifest(manifest.segment_id)
-    store.put(key, dump(manifest))
-    entry = head.segments[0].model_copy(update={"manifest_sha256": digest(dump(manifest))})
-    snapshots.publish(store, head.model_copy(update={"seq": head.seq + 1, "segments": (entry,)}))
-    found = lists(run(searchable, match=MatchSpec(path=available_paths()[0])))
-    assert [{**row, "snapshot": head.seq} for row in found] == want
-
-
-def test_damaged_codes_stop_the_search_by_name(searchable: World) -> None:
-    codes = files(searchable.root / "gallery", "segments/*/codes-*")[0]
-    data = bytearray(codes.read_bytes())
-    data[200] ^= 1
-    codes.write_bytes(bytes(data))
-    with pytest.raises(FacebatchError, match="codes"):
-        run(searchable)
-
-
 @pytest.mark.parametrize("missing", ["purpose", "case_id", "requester"])
 def test_no_probe_is_listed_or_read_without_a_whole_request(searchable: World, missing: str) -> None:
     nowhere = SourceSpec(uri=str(searchable.root / "no-such-probes"))
@@ -226,16 +204,6 @@ def test_an_unindexed_or_foreign_gallery_is_not_searched(searchable: World) -> N
         check_searchable(head, other)
 
 
-def test_a_damaged_segment_stops_the_search_and_nothing_is_certified(searchable: World) -> None:
-    vectors = files(searchable.root / "gallery", "segments/*/vectors-*")[0]
-    damaged = np.frombuffer(vectors.read_bytes(), np.float16).copy()
-    damaged[3] = np.nan
-    vectors.write_bytes(damaged.tobytes())
-    with pytest.raises(FacebatchError, match="vectors"):
-        run(searchable)
-    assert not files(searchable.root / "results", "manifest.json")
-
-
 def test_coverage_is_checked_before_the_certificate(searchable: World) -> None:
     run(searchable)
     commit = files(searchable.root / "results", "cells/commits/*.json")[0]
@@ -269,3 +237,37 @@ def test_an_older_snapshot_can_be_searched_by_number(searchable: World) -> None:
     with pytest.raises(PlanError, match="facebatch index"):
         run(searchable)
     assert run(searchable, match=MatchSpec(snapshot=indexed), run=LOCAL).snapshot == indexed
+
+
+@pytest.mark.parametrize("path", ["plain", *available_paths()])
+def test_a_dead_row_is_found_by_nobody_and_counted_by_nobody(searchable: World, path: str) -> None:
+    gallery = LocalStore(searchable.root / "gallery")
+    head = snapshots.require_head(gallery)
+    segment = head.segments[0]
+    manifest = read_manifest(gallery, segment)
+    members = members_of(np.frombuffer(gallery.get(manifest.members.key), np.uint8), manifest)
+    gone = members["subject_id"].to_pylist()[2]
+    dead = put_dead(gallery, segment.segment_id, np.array([2]))
+    assert dead is not None
+    table = pa.table(
+        {
+            "template_id": members["template_id"].slice(2, 1),
+            "subject_id": members["subject_id"].slice(2, 1),
+            "image_id": ["x"],
+            "reason": ["asked"],
+            "authority": ["court"],
+            "erased_at": pa.array([datetime(2026, 1, 1, tzinfo=UTC)], pa.timestamp("us", "UTC")),
+        },
+        schema=TOMBSTONES,
+    )
+    stone = put_part(gallery, layout.tombstones("0" * 64), write_table(table, kind="tombstones", model=head.model), 1)
+    masked = segment.model_copy(update={"dead": dead})
+    update = {"seq": head.seq + 1, "segments": (masked, *head.segments[1:]), "tombstones": (stone,)}
+    snapshots.publish(gallery, head.model_copy(update=update))
+    before = lists(run(searchable, match=MatchSpec(snapshot=head.seq, path=path)))
+    report = run(searchable, match=MatchSpec(path=path))
+    after = lists(report)
+    assert report.gallery_templates == head.templates - 1
+    assert gone in {row["subject_id"] for row in before}
+    assert gone not in {row["subject_id"] for row in after}
+    assert len(after) == len(before) - report.probes

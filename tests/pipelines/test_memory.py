@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from facebatch.images.shards import list_shards
-from facebatch.match.cells import cell_memory
-from facebatch.match.settings import MatchSpec
 from facebatch.pipelines.embedding import embed_memory
 from facebatch.storage.settings import S3Spec
 from worlds import World
@@ -35,26 +33,6 @@ embed.run(EmbedConfig.model_validate_json(sys.argv[1]), open_progress("none"))
 print(status("VmHWM"))
 """
 
-SCAN = """
-import sys
-import numpy as np
-from synthetic import template_table, unit
-from facebatch.index.build import sort_members
-from facebatch.match.candidates import open_gallery
-from facebatch.match.scan import scan
-from facebatch.match.settings import MatchSpec
-rows, dim = int(sys.argv[1]), int(sys.argv[2])
-spec = MatchSpec.model_validate_json(sys.argv[3])
-random = np.random.default_rng(0)
-vectors = unit(random.standard_normal((rows, dim)))
-opened = open_gallery(*sort_members([template_table(vectors, [f"s{row}" for row in range(rows)])]))
-probes = unit(random.standard_normal((spec.probe_block, dim)))
-Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
-before = status("VmRSS")
-scan(probes, opened, spec)
-print(status("VmHWM") - before)
-"""
-
 
 def measured(code: str, *arguments: str) -> int:
     done = subprocess.run(
@@ -69,12 +47,3 @@ def test_a_worker_that_embeds_stays_within_its_estimate(world: World) -> None:
     estimate = embed_memory(list_shards(config.source, S3Spec()), config.decode)
     peak = measured(EMBED, config.model_dump_json())
     assert estimate / 8 < peak <= estimate
-
-
-@pytest.mark.parametrize("block", [4096, 16384])
-def test_a_scan_stays_within_its_estimate(block: int) -> None:
-    spec = MatchSpec(gallery_block=block, length=50)
-    rows, dim = 60_000, 128
-    estimate = cell_memory(rows, dim, spec) - rows * dim * 3 - rows * 410
-    peak = measured(SCAN, str(rows), str(dim), spec.model_dump_json())
-    assert estimate / 20 < peak <= estimate

@@ -1,6 +1,7 @@
 """The three jobs with every root on S3, on moto and on a real server: same outcome, resumed, refused in one line."""
 
 import json
+import tempfile
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from facebatch.config import EmbedConfig, IndexConfig, MatchConfig
 from facebatch.errors import NotFoundError
 from facebatch.faces.settings import ModelSpec
 from facebatch.images.source import FieldsSpec, SourceSpec
+from facebatch.index import node_cache
 from facebatch.pipelines import embed, index, match
 from facebatch.pipelines.embed import EmbedReport
 from facebatch.pipelines.match import MatchReport
@@ -62,7 +64,11 @@ class Bucket:
         return report
 
 
-def test_the_whole_way_on_s3(server: Server, world: World, model: ModelSpec) -> None:
+def test_the_whole_way_on_s3(
+    server: Server, world: World, model: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
     bucket = Bucket(server, world.root, model)
     assert bucket.embed().outcomes == {"ok": 8}
     assert (bucket.embed().shards_embedded, bucket.embed().published) == (0, False)
@@ -75,6 +81,8 @@ def test_the_whole_way_on_s3(server: Server, world: World, model: ModelSpec) -> 
     assert len(firsts) == 8
     assert all(row["probe_id"].startswith(f"{row['subject_id']}/") for row in firsts)
     assert bucket.match() == report
+    assert [*node_cache.default_folder().iterdir()] == []
+    assert [*(tmp_path / "temporary").iterdir()] == [node_cache.default_folder()]
 
 
 def test_a_missing_bucket_is_one_line(

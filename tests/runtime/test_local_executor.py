@@ -2,9 +2,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import faiss
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from contracts.executor import ONE_CPU, ExecutorContract, Square
+from facebatch.runtime.capacity import available_cpus
 from facebatch.runtime.executor import Resources, RunSpec
 from facebatch.runtime.local_executor import LocalExecutor
 
@@ -22,8 +26,40 @@ class Exit:
         return work
 
 
+@dataclass(frozen=True, slots=True)
+class ReadThreads:
+    """item -> threads of every BLAS and OpenMP that is loaded."""
+
+    resources: Resources = ONE_CPU
+
+    def setup(self) -> Callable[[int], list[int]]:
+        return lambda item: threads()
+
+
+def threads() -> list[int]:
+    np.ones((2, 2)) @ np.ones((2, 2))
+    faiss.omp_get_max_threads()  # brings an OpenMP, and a BLAS upon it
+    libraries = threadpool_info()
+    assert {library["user_api"] for library in libraries} == {"blas", "openmp"}
+    return [int(library["num_threads"]) for library in libraries]
+
+
 class TestLocalExecutor(ExecutorContract):
     kind = "local"
+
+    @pytest.mark.parametrize(("workers", "each"), [(1, available_cpus()), (2, max(1, available_cpus() // 2)), (64, 1)])
+    def test_workers_share_the_cpus_that_blas_and_openmp_would_take_for_each(self, workers, each):
+        before = threads()
+        with self.start(workers=workers) as executor:
+            (result,) = executor.run(ReadThreads(), [0])
+        assert set(result.value) == {each}
+        assert threads() == before
+
+    def test_the_threads_are_given_back_after_an_error(self):
+        before = threads()
+        with pytest.raises(SystemExit), self.start(workers=64) as executor:
+            list(executor.run(Exit(), [4]))
+        assert threads() == before
 
     def test_its_threads_end_with_the_context(self, tmp_path):
         before = threading.active_count()

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from contracts.executor import ONE_CPU, ExecutorContract, Square, attempts_so_far, by_index
 from facebatch.errors import StopError, WorkerLostError
@@ -45,12 +47,17 @@ class LoseWorkerInSetup:
 
 @dataclass(frozen=True, slots=True)
 class ReadThreads:
-    """item -> OMP_NUM_THREADS of its worker."""
+    """item -> OMP_NUM_THREADS of its worker, and the threads that NumPy's BLAS took from it."""
 
     resources: Resources = ONE_CPU
 
-    def setup(self) -> Callable[[int], str | None]:
-        return lambda item: os.environ.get("OMP_NUM_THREADS")
+    def setup(self) -> Callable[[int], tuple[str | None, set[int]]]:
+        def work(item: int) -> tuple[str | None, set[int]]:
+            np.ones((2, 2)) @ np.ones((2, 2))
+            blas = {int(library["num_threads"]) for library in threadpool_info() if library["user_api"] == "blas"}
+            return os.environ.get("OMP_NUM_THREADS"), blas
+
+        return work
 
 
 class Unloadable:
@@ -162,7 +169,7 @@ class TestRayExecutor(ExecutorContract):
 
     def test_a_worker_uses_the_threads_it_was_assigned(self):
         with self.start(workers=1) as executor:
-            assert [result.value for result in executor.run(ReadThreads(), [0])] == ["1"]
+            assert [result.value for result in executor.run(ReadThreads(), [0])] == [("1", {1})]
 
     def test_leaves_a_ray_that_it_did_not_start(self, tmp_path):
         with self.start(workers=1):

@@ -79,6 +79,7 @@ def test_a_symlink_out_of_the_root_is_refused(tmp_path, root, link):
     for call in (
         lambda: store.get(key),
         lambda: store.head(key),
+        lambda: store.local_path(key),
         lambda: store.put(key, b"x"),
         lambda: store.put_if_absent(key, b"x"),
         lambda: store.delete(key),

@@ -12,11 +12,11 @@ from facebatch.storage.parquet import (
     NORM_TOLERANCE,
     ROW_GROUP_ROWS,
     embeddings,
-    model_of,
     read_table,
     read_templates,
     write_table,
 )
+from facebatch.storage.tables import model_of
 
 DIM = 8
 

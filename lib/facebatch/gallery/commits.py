@@ -1,6 +1,7 @@
 """Commits: one document per unit of work. The first writer wins; readers follow commits and never list parts."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from facebatch.errors import CorruptError, NotFoundError
@@ -12,6 +13,8 @@ from facebatch.storage.digest import digest
 from facebatch.storage.documents import canonical_digest, dump, load
 from facebatch.storage.store import ObjectStore
 
+NOT_RECORDED = datetime(1970, 1, 1, tzinfo=UTC)
+"""`next_expiry` of commits made before it was recorded: earlier than any, so that the part is read to know."""
 KEY_LENGTH = 40
 """Hex digits of a work key (160 bits)."""
 
@@ -45,6 +48,8 @@ class ShardCommit(Spec):
     timings: PartFile
     seconds: dict[str, float]
     """Wall time of the attempt by stage; differs between runs."""
+    next_expiry: datetime | None = NOT_RECORDED
+    """Earliest `expires_at` of its templates; None where none expires."""
 
 
 def shard_key(shard: ImageShard, *, model: str, rows_config: Mapping[str, Any]) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from facebatch.errors import NotFoundError, StaleError, StopError
-from facebatch.gallery.commits import PartFile, ShardCommit, put_first
+from facebatch.gallery.commits import NOT_RECORDED, PartFile, ShardCommit, put_first
+from facebatch.gallery.figures import GateFigure
 from facebatch.schemas import FORMAT_VERSION
 from facebatch.spec import Spec
 from facebatch.storage import layout
@@ -22,6 +23,8 @@ class ShardEntry(Spec):
     outcomes: dict[str, int]
     templates: PartFile
     ledger: PartFile
+    next_expiry: datetime | None = NOT_RECORDED
+    """Earliest `expires_at` of templates that no tombstone names yet; None where none expires."""
 
 
 class SegmentEntry(Spec):
@@ -60,6 +63,10 @@ class Snapshot(Spec):
     """Empty, or their live rows are together exactly the live templates."""
     tombstones: tuple[PartFile, ...] = ()
     """`schemas.TOMBSTONES`: templates of `shards` that no longer count, until they are purged."""
+    orders: PartFile | None = None
+    """`gallery.orders`: whom later runs must not enrol again; every snapshot carries them on."""
+    gates: tuple[GateFigure, ...] = ()
+    """What the gates measured before it was published; no part of its content."""
     restates: int | None = None
     """The older snapshot that a rollback published again."""
     reason: str | None = None
@@ -86,7 +93,8 @@ class Snapshot(Spec):
         shards = [[s.source, s.shard_uri, s.shard_key, s.templates.sha256, s.ledger.sha256] for s in self.shards]
         segments = [[s.segment_id, s.dead.sha256] if s.dead else s.segment_id for s in self.segments]
         tombstones = [[part.sha256 for part in self.tombstones]] if self.tombstones else []
-        return canonical_digest([self.model, self.dim, shards, segments, *tombstones])
+        orders = [self.orders.sha256] if self.orders else []
+        return canonical_digest([self.model, self.dim, shards, segments, *tombstones, *orders])
 
 
 def entry(commit: ShardCommit) -> ShardEntry:
@@ -99,19 +107,35 @@ def entry(commit: ShardCommit) -> ShardEntry:
         outcomes=commit.outcomes,
         templates=commit.templates,
         ledger=commit.ledger,
+        next_expiry=commit.next_expiry,
     )
 
 
 def replace_source(head: Snapshot | None, source: str, commits: Iterable[ShardCommit]) -> tuple[ShardEntry, ...]:
-    """Live shards after `source` was embedded: its own anew, those of other sources as in `head`. Pure."""
+    """Live shards after `source` was embedded: its own anew, those of other sources as in `head`. Pure.
+
+    A shard that `head` holds already stays as it is there, since what was purged from it is not in its commit.
+    """
     kept = [shard for shard in head.shards if shard.source != source] if head else []
-    return tuple(sorted([*kept, *map(entry, commits)], key=lambda shard: (shard.source, shard.shard_uri)))
+    standing = {shard.shard_key: shard for shard in head.shards if shard.source == source} if head else {}
+    own = [standing.get(commit.shard_key) or entry(commit) for commit in commits]
+    return in_order([*kept, *own])
+
+
+def in_order(shards: Iterable[ShardEntry]) -> tuple[ShardEntry, ...]:
+    """Shards in the order of a snapshot."""
+    return tuple(sorted(shards, key=lambda shard: (shard.source, shard.shard_uri)))
 
 
 def check_one_model(head: Snapshot | None, source: str, model: str, model_name: str) -> None:
     """StopError when templates of another model would stay beside those of `model`."""
     if head is None or head.model == model:
         return
+    if head.tombstones or head.orders:
+        raise StopError(
+            f"snapshot {head.seq} has deletions that name templates of model {head.model_name}, which do not hold for "
+            f"{model_name}: embed into a new gallery and delete there"
+        )
     others = sorted({shard.source for shard in head.shards if shard.source != source})
     if others:
         raise StopError(
@@ -131,10 +155,45 @@ def check_own_shards(head: Snapshot | None, source: str, shard_uris: Iterable[st
             )
 
 
+def check_not_overtaken(store: ObjectStore, since: Snapshot | None, head: Snapshot | None, source: str) -> None:
+    """StaleError when another run changed what the gallery holds of `source` after `since`.
+
+    `since` is the head from before this run listed the source. The other run may have listed it later, and what it left
+    out, such as a photo that was taken away, would come back.
+    """
+    first = since.seq + 1 if since else 1
+    for seq in range(first, head.seq + 1 if head else first):
+        try:
+            between = head if head and head.seq == seq else read(store, seq)
+        except NotFoundError:
+            between = None
+        if between is None or _keys_of(between, source) != _keys_of(since, source):
+            raise StaleError(
+                f"{store.uri}: another run embedded {source} meanwhile, from a listing that may be newer; "
+                "run the same command again"
+            )
+
+
+def _keys_of(snapshot: Snapshot | None, source: str) -> list[tuple[str, str]]:
+    return [(s.shard_uri, s.shard_key) for s in snapshot.shards if s.source == source] if snapshot else []
+
+
 def head(store: ObjectStore) -> Snapshot | None:
     """The newest snapshot, or None for a gallery that has none."""
-    seqs = [layout.snapshot_seq(info.key) for info in store.list(layout.SNAPSHOTS)]
-    return read(store, max(seqs)) if seqs else None
+    seen = _newest(store)
+    while seen is not None:
+        try:
+            return read(store, seen)
+        except NotFoundError:
+            newest = _newest(store)
+            if newest == seen:
+                raise
+            seen = newest  # garbage collection leaves the head, so there is a newer one by now
+    return None
+
+
+def _newest(store: ObjectStore) -> int | None:
+    return max((layout.snapshot_seq(info.key) for info in store.list(layout.SNAPSHOTS)), default=None)
 
 
 def read(store: ObjectStore, seq: int) -> Snapshot:

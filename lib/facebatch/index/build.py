@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facebatch.errors import CorruptError
+from facebatch.index.order import subject_keys
 from facebatch.index.spec import IndexSpec
 from facebatch.schemas import ROWS
 from facebatch.storage.parquet import embeddings
@@ -44,13 +45,6 @@ def sort_members(tables: Sequence[pa.Table]) -> tuple[pa.Table, npt.NDArray[np.f
         )
     vectors = np.concatenate([embeddings(table) for table in tables])
     return members, np.ascontiguousarray(vectors[order.to_numpy()])
-
-
-def subject_keys(members: pa.Table) -> pa.ChunkedArray:
-    """What counts as one subject: subject_id, or for an unlabelled template the template itself."""
-    own = pc.binary_join_element_wise("template", members["template_id"], "\x00")
-    labelled = pc.binary_join_element_wise("subject", members["subject_id"], "\x00")
-    return pc.coalesce(labelled, own)
 
 
 def build(tables: Sequence[pa.Table], spec: IndexSpec, dim: int) -> BuiltSegment:

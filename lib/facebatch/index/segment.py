@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from facebatch.index.spec import IndexSpec
 from facebatch.schemas import FORMAT_VERSION
 from facebatch.spec import Spec
 from facebatch.storage import layout
+from facebatch.storage.arrow import MAGIC, open_arrow
 from facebatch.storage.documents import canonical_digest, load
 from facebatch.storage.parquet import read_table
 from facebatch.storage.store import ObjectStore
@@ -40,9 +40,11 @@ class SegmentManifest(Spec):
     vectors: PartFile
     """float16[rows, dim], C order, little-endian, no header; row i belongs to row i of `members`."""
     members: PartFile
-    """Parquet, `schemas.ROWS`."""
+    """`schemas.ROWS` as an Arrow file; as Parquet in segments built before they were mapped."""
     codes: PartFile | None = None
     """`match.codes`: the vectors as 8-bit codes. Absent in segments built before there were any; made again then."""
+    order: PartFile | None = None
+    """`index.order`: what a scan must know of the members. Absent in segments built before; computed then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +87,21 @@ def read_manifest(store: ObjectStore, segment: SegmentEntry) -> SegmentManifest:
     return load(SegmentManifest, store.get(key, sha256=segment.manifest_sha256), origin=f"{store.uri}/{key}")
 
 
-def fetch(store: ObjectStore, part: PartFile, folder: Path) -> Path:
-    """A verified local copy of one file of a segment, made once per folder."""
-    path = folder / f"{part.sha256}-{Path(part.key).name}"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        store.get_file(part.key, path, sha256=part.sha256)
-    return path
-
-
-def map_vectors(path: Path, manifest: SegmentManifest) -> npt.NDArray[np.float16]:
-    """Memory-mapped float16[rows, dim]. CorruptError when the file's size is not rows x dim x 2 bytes."""
+def vectors_of(data: npt.NDArray[np.uint8], manifest: SegmentManifest) -> npt.NDArray[np.float16]:
+    """float16[rows, dim] over the bytes of the file. CorruptError when these are not rows x dim x 2."""
     expected = manifest.rows * manifest.dim * 2
-    if path.stat().st_size != expected:
-        raise CorruptError(f"{manifest.vectors.key}: {path.stat().st_size} bytes, expected {expected}; index again")
-    if manifest.rows == 0:
-        return np.empty((0, manifest.dim), dtype=np.float16)
-    return np.memmap(path, dtype="<f2", mode="r", shape=(manifest.rows, manifest.dim))
+    if len(data) != expected:
+        raise CorruptError(f"{manifest.vectors.key}: {len(data)} bytes, expected {expected}; index again")
+    vectors: npt.NDArray[np.float16] = data.view("<f2").reshape(manifest.rows, manifest.dim)
+    return vectors
 
 
-def read_members(path: Path, manifest: SegmentManifest) -> pa.Table:
-    """`schemas.ROWS`, one row per vector."""
-    table = read_table(path.read_bytes(), kind="rows", origin=manifest.members.key)
+def members_of(data: npt.NDArray[np.uint8], manifest: SegmentManifest) -> pa.Table:
+    """`schemas.ROWS`, one row per vector: over the bytes of an Arrow file, or read from those of a Parquet file."""
+    origin = manifest.members.key
+    is_arrow = data[: len(MAGIC)].tobytes() == MAGIC
+    read = open_arrow if is_arrow else read_table
+    table = read(data, kind="rows", origin=origin)
     if table.num_rows != manifest.rows:
-        raise CorruptError(f"{manifest.members.key}: {table.num_rows} rows, expected {manifest.rows}; index again")
+        raise CorruptError(f"{origin}: {table.num_rows} rows, expected {manifest.rows}; index again")
     return table

@@ -1,7 +1,8 @@
 """index: the head snapshot's template parts to FAISS segments, and a snapshot that lists them."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,20 +13,25 @@ import numpy as np
 import numpy.typing as npt
 
 from facebatch.config import IndexConfig
-from facebatch.errors import NotFoundError
+from facebatch.errors import NotFoundError, StaleError
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import PartFile, find, put_first, read_part
+from facebatch.gallery.leases import Held, writing
 from facebatch.gallery.snapshots import SegmentEntry, Snapshot
+from facebatch.gallery.tombstones import joined, read_tables
+from facebatch.index import order
 from facebatch.index.build import BuiltSegment, build
 from facebatch.index.segment import SegmentManifest, SegmentPlan, plan_segments
+from facebatch.pipelines.masking import mask
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.runtime.executor import Resources
 from facebatch.runtime.open import open_executor
 from facebatch.storage import layout
+from facebatch.storage.arrow import write_arrow
 from facebatch.storage.digest import digest, file_digest
-from facebatch.storage.documents import dump
+from facebatch.storage.documents import load
 from facebatch.storage.open import open_store
-from facebatch.storage.parquet import read_templates, write_table
+from facebatch.storage.parquet import read_templates
 from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.settings import S3Spec
 from facebatch.storage.store import ObjectStore
@@ -61,18 +67,32 @@ def run(config: IndexConfig, progress: Progress, *, dry_run: bool = False) -> In
             "memory_per_worker": memory,
         }
     require_put_if_absent(store)
-    with open_executor(config.run) as executor:
-        check_memory(config.run, executor, memory, len(pending), what="index")
-        run_all(
-            executor,
-            IndexTask(store.uri, config.s3, memory),
-            pending,
-            progress.stage("index", total=len(pending), unit="segments"),
-            name=lambda plan: f"segment {plan.segment_id}",
-        )
-    entries = tuple(_entry(store, plan) for plan in plans)
-    snapshot, published = _publish(store, head, entries)
-    return IndexReport(snapshot.seq, published, len(plans), len(pending), snapshot.templates)
+    with _writing(store, head) as held:
+        with open_executor(config.run) as executor:
+            check_memory(config.run, executor, memory, len(pending), what="index")
+            run_all(
+                executor,
+                IndexTask(store.uri, config.s3, memory),
+                pending,
+                progress.stage("index", total=len(pending), unit="segments"),
+                name=lambda plan: f"segment {plan.segment_id}",
+            )
+        erased = joined(read_tables(store, head.tombstones))["template_id"].combine_chunks()
+        masked = (mask(store, segment_entry(store, plan), erased) for plan in plans)
+        entries = tuple(segment for segment in masked if segment.live_rows)
+        snapshot, published = _publish(store, head, entries, held)
+    return IndexReport(snapshot.seq, published, len(entries), len(pending), snapshot.templates)
+
+
+@contextmanager
+def _writing(store: ObjectStore, head: Snapshot) -> Iterator[Held]:
+    """Keep the parts of the head while segments are built from them. StaleError when it is the head no more."""
+    with writing(store, "index") as held:
+        if snapshots.require_head(store).seq != head.seq:
+            raise StaleError(
+                f"{store.uri}: snapshot {head.seq} was followed by another one; run the same command again"
+            )
+        yield held
 
 
 def segment_memory(plan: SegmentPlan) -> int:
@@ -102,7 +122,11 @@ class IndexTask:
 
 
 def build_segment(store: ObjectStore, plan: SegmentPlan) -> SegmentManifest:
-    """Read the parts, build, write the files, put the manifest; the standing manifest when another was first."""
+    """Read the parts, build, write the files, put the manifest; the standing manifest when another was first.
+
+    CorruptError naming part and row when a template is not of unit norm, so that whoever opens a verified segment need
+    not look.
+    """
     standing = find_manifest(store, plan.segment_id)
     if standing is not None:
         return standing
@@ -114,7 +138,7 @@ def build_segment(store: ObjectStore, plan: SegmentPlan) -> SegmentManifest:
 
 def _write(store: ObjectStore, plan: SegmentPlan, built: BuiltSegment) -> SegmentManifest:
     attempt = uuid4().hex[:12]
-    members = write_table(built.members, kind="rows", model=plan.model)
+    members = write_arrow(built.members, kind="rows", model=plan.model)
 
     def put(name: str, write: Callable[[Path], object]) -> PartFile:
         key = layout.segment_file(plan.segment_id, name, attempt)
@@ -133,8 +157,9 @@ def _write(store: ObjectStore, plan: SegmentPlan, built: BuiltSegment) -> Segmen
         parts=tuple(part.sha256 for part in plan.parts),
         index=put("index.faiss", lambda path: path.write_bytes(built.index)),
         vectors=put("vectors.f16", lambda path: built.vectors.astype("<f2", copy=False).tofile(path)),
-        members=put("members.parquet", lambda path: path.write_bytes(members)),
+        members=put("members.arrow", lambda path: path.write_bytes(members)),
         codes=put("codes.u8", lambda path: path.write_bytes(pack_bytes(built.vectors))),
+        order=put("order.bin", lambda path: path.write_bytes(order.to_bytes(order.order_of(built.members)))),
     )
 
 
@@ -151,19 +176,26 @@ def find_manifest(store: ObjectStore, segment_id: str) -> SegmentManifest | None
     return find(store, layout.segment_manifest(segment_id), SegmentManifest)
 
 
-def _entry(store: ObjectStore, plan: SegmentPlan) -> SegmentEntry:
-    manifest = find_manifest(store, plan.segment_id)
-    if manifest is None:
-        raise NotFoundError(f"segment {plan.segment_id} disappeared during the run; run the same command again")
-    return SegmentEntry(
-        segment_id=plan.segment_id, kind=manifest.kind, rows=manifest.rows, manifest_sha256=digest(dump(manifest))
-    )
+def segment_entry(store: ObjectStore, plan: SegmentPlan) -> SegmentEntry:
+    """The snapshot's line for a segment that was built, all rows live. NotFoundError when it was not."""
+    key = layout.segment_manifest(plan.segment_id)
+    try:
+        data = store.get(key)
+    except NotFoundError:
+        raise NotFoundError(f"segment {plan.segment_id} disappeared in between; run the same command again") from None
+    manifest = load(SegmentManifest, data, origin=f"{store.uri}/{key}")
+    # Of the stored bytes: an older manifest would gain, if it were written anew, the fields it did not have.
+    sha256 = digest(data)
+    return SegmentEntry(segment_id=plan.segment_id, kind=manifest.kind, rows=manifest.rows, manifest_sha256=sha256)
 
 
-def _publish(store: ObjectStore, head: Snapshot, segments: tuple[SegmentEntry, ...]) -> tuple[Snapshot, bool]:
+def _publish(
+    store: ObjectStore, head: Snapshot, segments: tuple[SegmentEntry, ...], held: Held
+) -> tuple[Snapshot, bool]:
     """The next snapshot, or the head when it lists these segments."""
     if head.segments == segments:
         return head, False
     update = {"seq": head.seq + 1, "parent": head.seq, "run_id": uuid4().hex, "created_at": datetime.now(UTC)}
     snapshot = head.model_copy(update={**update, "segments": segments})
+    held.require()
     return snapshots.publish(store, snapshot), True

@@ -1,7 +1,7 @@
 """One cell, scanned: read the probe block, map the segment, scan, write candidates, commit."""
 
-import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -11,14 +11,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facebatch.errors import CorruptError
 from facebatch.gallery.commits import find, put_first, put_part, read_part
+from facebatch.gallery.masks import read_live
 from facebatch.gallery.snapshots import SegmentEntry
-from facebatch.index.segment import fetch, map_vectors, read_manifest, read_members
-from facebatch.match.candidates import open_gallery, to_table
+from facebatch.index import node_cache
+from facebatch.index.mapped import map_segment
+from facebatch.match.candidates import to_table
 from facebatch.match.cells import Cell, CellCommit
-from facebatch.match.scan import Gallery, Hits
-from facebatch.match.scanner import open_scanner
+from facebatch.match.scan import Gallery, Limits, raised
+from facebatch.match.scanner import Scanner, open_scanner
 from facebatch.match.settings import MatchSpec
 from facebatch.runtime.executor import Resources
 from facebatch.storage import layout
@@ -26,9 +27,7 @@ from facebatch.storage.open import open_store
 from facebatch.storage.parquet import embeddings, read_templates, write_table
 from facebatch.storage.settings import S3Spec
 from facebatch.storage.store import ObjectStore
-
-NORM_TOLERANCE = 2e-3
-"""How far from 1 the norm of a stored template may be: the rounding of float16."""
+from facebatch.telemetry.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,71 +62,76 @@ class OpenSegment:
     entry: SegmentEntry
     gallery: Gallery
     members: pa.Table
-    scan: Callable[[npt.NDArray[np.float16]], Hits]
-    """Probes (p, dim) to their hits in this segment."""
+    """`schemas.ROWS`."""
+    scan: Scanner
+    close: Callable[[], None]
+    """Give the segment's files up; what was found and the arrays stay valid."""
 
 
 class ScanWorker:
     """Keeps the last segment mapped, since cells come segment by segment."""
 
     def __init__(self, task: ScanTask) -> None:
-        """Open the stores."""
+        """Open the stores, and clear away what killed workers left of segments on this machine."""
         self._task = task
         self._gallery = open_store(task.gallery, task.s3)
         self._results = open_store(task.results, task.s3)
         self._blocks = open_store(task.blocks, task.s3)
+        self._cache = node_cache.default_folder()
         self._open: OpenSegment | None = None
+        self._cuts: dict[str, npt.NDArray[np.float32]] = {}
+        """By probe block: below it, no candidate of a further segment can be listed."""
+        node_cache.sweep(self._cache)
 
     def __call__(self, cell: Cell) -> CellCommit:
         """Scan one cell and commit it, unless it is committed already."""
         standing = find(self._results, layout.commit(cell.cell_key), CellCommit)
         if standing is not None:
             return standing
+        watch = Stopwatch()
         segment = self._segment(cell.segment)
+        watch.lap("open")
         probes = read_templates(read_part(self._blocks, cell.probes), cell.probes.key)
-        hits = segment.scan(embeddings(probes))
+        watch.lap("read")
+        cuts = self._cuts.get(cell.probes.sha256)
+        hits = segment.scan(embeddings(probes), Limits(cut=cuts))
+        self._cuts[cell.probes.sha256] = raised(cuts, hits, probes.num_rows, self._task.spec.length)
+        watch.lap("scan")
         table = to_table(hits, probe_ids(probes), segment.members, self._task.snapshot)
         attempt = uuid4().hex[:12]
         data = write_table(table, kind="candidates", model=self._task.model)
         part = put_part(self._results, layout.part(layout.CANDIDATES, cell.cell_key, attempt), data, table.num_rows)
+        watch.lap("write")
         commit = CellCommit(
             cell_key=cell.cell_key,
             attempt=attempt,
-            rows_scanned=len(segment.gallery.vectors),
+            rows_scanned=segment.gallery.live_rows,
             probes=probes.num_rows,
             candidates=part,
+            seconds=watch.seconds,
         )
         return put_first(self._results, layout.commit(cell.cell_key), commit)[0]
 
     def _segment(self, entry: SegmentEntry) -> OpenSegment:
         if self._open is None or self._open.entry != entry:
-            # The mapping outlives the file's name, so nothing is left behind however the worker ends.
-            with tempfile.TemporaryDirectory(prefix="facebatch-scan-") as folder:
-                self._open = open_segment(self._gallery, entry, Path(folder), self._task.spec)
+            if self._open is not None:
+                self._open.close()
+                self._open = None
+            self._open = open_segment(self._gallery, entry, self._cache, self._task.spec)
         return self._open
 
 
 def open_segment(store: ObjectStore, entry: SegmentEntry, folder: Path, spec: MatchSpec) -> OpenSegment:
-    """Fetch, verify and map a segment. CorruptError when a digest, a count or a norm is wrong."""
-    manifest = read_manifest(store, entry)
-    members = read_members(fetch(store, manifest.members, folder), manifest)
-    vectors = map_vectors(fetch(store, manifest.vectors, folder), manifest)
-    check_norms(vectors, manifest.vectors.key)
-    codes = None
-    if manifest.codes is not None:
-        codes = np.memmap(fetch(store, manifest.codes, folder), dtype=np.uint8, mode="r")
-    gallery = open_gallery(members, vectors)
-    return OpenSegment(entry, gallery, members, open_scanner(gallery, codes, spec, origin=entry.segment_id))
+    """Verify and map a segment; `folder` is the machine's cache, used where the store has no local files.
 
-
-def check_norms(vectors: npt.NDArray[np.float16], origin: str, block: int = 65_536) -> None:
-    """CorruptError naming the first row that is not finite or not of unit norm."""
-    for begin in range(0, len(vectors), block):
-        rows = vectors[begin : begin + block].astype(np.float32)
-        norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-        bad = np.flatnonzero(~(np.abs(norms - 1) <= NORM_TOLERANCE))
-        if len(bad):
-            raise CorruptError(f"{origin}: row {begin + bad[0]} is not a template (not finite, or norm not 1)")
+    CorruptError when a digest, a size or a count is wrong. Norms were checked when the segment was built.
+    """
+    mapped = map_segment(store, entry, folder)
+    with ExitStack() as files:
+        files.callback(mapped.close)
+        gallery = Gallery(mapped.vectors, mapped.order.starts, mapped.order.template_rank, read_live(store, entry))
+        scan = open_scanner(gallery, mapped.codes, spec, origin=entry.segment_id)
+        return OpenSegment(entry, gallery, mapped.members, scan, files.pop_all().close)
 
 
 def probe_ids(probes: pa.Table) -> pa.ChunkedArray:

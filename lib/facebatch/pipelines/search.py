@@ -1,9 +1,11 @@
 """A search on storage: its plan, its probe blocks, and the certificate that says everything was compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import pyarrow as pa
 
 from facebatch.config import MatchConfig
@@ -22,6 +24,9 @@ from facebatch.storage import layout
 from facebatch.storage.open import open_store
 from facebatch.storage.parquet import read_table, read_templates, write_table
 from facebatch.storage.store import ObjectStore
+
+MERGED_AT_ONCE = 2
+"""Probe blocks that the driver merges side by side: one is read while another is sorted or written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +104,10 @@ def publish_search(
     planned: MatchPlan, commits: Sequence[ShardCommit], found: Sequence[tuple[Cell, CellCommit]]
 ) -> SearchManifest:
     """Merge the cells, write lists and outcomes, check coverage, put the certificate."""
-    s3 = planned.config.s3
-    store = open_store(planned.root, s3)
+    store = open_store(planned.root, planned.config.s3)
     check_coverage(found, planned.snapshot)
-    parts, full = [], 0
-    for number, table in merge_blocks(
-        open_store(layout.below(planned.root, "cells"), s3), found, planned.config.match.length
-    ):
-        full += table["rank"].to_pylist().count(planned.config.match.length)
-        data = write_table(table, kind="candidates", model=planned.card.fingerprint)
-        parts.append(put_part(store, layout.numbered(layout.CANDIDATES, number), data, table.num_rows))
+    with ThreadPoolExecutor(MERGED_AT_ONCE) as pool:
+        merged = list(pool.map(lambda block: merge_block(planned, *block), _by_block(found)))
     images = sum(commit.images for commit in commits)
     manifest = SearchManifest(
         search_id=planned.search_id,
@@ -126,8 +125,8 @@ def publish_search(
         probes=sum(commit.templates.rows for commit in commits),
         cells=len(found),
         rows_scanned=planned.snapshot.templates,
-        full_lists=full,
-        candidates=tuple(parts),
+        full_lists=sum(full for _, full in merged),
+        candidates=tuple(part for part, _ in merged),
         outcomes_file=_write_outcomes(planned, store, commits),
     )
     return put_first(store, layout.SEARCH_MANIFEST, manifest)[0]
@@ -145,14 +144,24 @@ def check_coverage(found: Sequence[tuple[Cell, CellCommit]], snapshot: Snapshot)
             raise CorruptError(f"probe block {block} was compared with {rows} templates of {snapshot.templates}")
 
 
-def merge_blocks(
-    cells: ObjectStore, found: Sequence[tuple[Cell, CellCommit]], length: int
-) -> Iterator[tuple[int, pa.Table]]:
-    """(block number, merged candidate lists), one probe block at a time."""
-    for block in sorted({cell.block for cell, _ in found}):
-        parts = [commit.candidates for cell, commit in found if cell.block == block]
-        tables = [read_table(read_part(cells, part), kind="candidates", origin=part.key) for part in parts]
-        yield block, merge(tables, length)
+def merge_block(planned: MatchPlan, number: int, parts: Sequence[PartFile]) -> tuple[PartFile, int]:
+    """Write the candidate lists of one probe block, from what its cells found; also how many of the lists are full."""
+    config = planned.config
+    cells = open_store(layout.below(planned.root, "cells"), config.s3)
+    tables = [read_table(read_part(cells, part), kind="candidates", origin=part.key) for part in parts]
+    table = merge(tables, config.match.length)
+    full = int(np.count_nonzero(table["rank"].to_numpy() == config.match.length))
+    data = write_table(table, kind="candidates", model=planned.card.fingerprint)
+    store = open_store(planned.root, config.s3)
+    return put_part(store, layout.numbered(layout.CANDIDATES, number), data, table.num_rows), full
+
+
+def _by_block(found: Sequence[tuple[Cell, CellCommit]]) -> list[tuple[int, list[PartFile]]]:
+    """Probe blocks in order, each with what its cells found."""
+    parts: dict[int, list[PartFile]] = {}
+    for cell, commit in found:
+        parts.setdefault(cell.block, []).append(commit.candidates)
+    return sorted(parts.items())
 
 
 def read_candidates(store: ObjectStore, manifest: SearchManifest) -> pa.Table:

@@ -4,7 +4,10 @@ import queue
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from typing import Any, Generic
+
+from threadpoolctl import threadpool_limits
 
 from facebatch.errors import StopError
 from facebatch.runtime.capacity import Capacity, available_cpus, workers_that_fit
@@ -16,11 +19,17 @@ from facebatch.runtime.worker import Raised, Worker
 
 
 class LocalExecutor:
-    """Runs tasks in threads. Leaving the context waits for the items that are being worked on."""
+    """Runs tasks in threads. Leaving the context waits for the items that are being worked on.
+
+    Inside the context the workers share the CPUs: BLAS and OpenMP, which would start a thread per CPU for each of them,
+    get as many threads as there are CPUs for one worker. Some BLAS keep that number for the process, which is why it
+    is given back at the end; others, and OpenMP, for each thread.
+    """
 
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
         self._entered = False
+        self._context = ExitStack()
         self._crews: weakref.WeakSet[_Crew[Any, Any]] = weakref.WeakSet()
 
     @property
@@ -38,14 +47,16 @@ class LocalExecutor:
         return drive(Window(items, size * self._spec.in_flight_per_worker), crew, self._spec)
 
     def __enter__(self) -> "LocalExecutor":
+        self._context.enter_context(threadpool_limits(_threads_each(self.workers), user_api="blas"))
         self._entered = True
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._entered = False
-        for crew in list(self._crews):
-            crew.close()
-            crew.join()
+        with self._context:
+            for crew in list(self._crews):
+                crew.close()
+                crew.join()
 
     def _size(self, resources: Resources) -> int:
         here = Capacity(cpus=available_cpus(), gpus=resources.gpus, memory=available_memory())
@@ -106,6 +117,7 @@ class _Crew(Generic[ItemT, ValueT]):
     def _serve(self) -> None:
         attempt: Attempt[ItemT] | None = None
         try:
+            threadpool_limits(_threads_each(self._size))
             worker = Worker(self._task, self._spec, self._closed.wait)
             failure = worker.set_up()
             if failure is not None:
@@ -115,6 +127,10 @@ class _Crew(Generic[ItemT, ValueT]):
                 self._outbox.put((attempt, worker.work_on(attempt.item)))
         except BaseException as error:  # an exit or interrupt inside a thread ends the run, never only the thread
             self._outbox.put((attempt, Raised(error)))
+
+
+def _threads_each(workers: int) -> int:
+    return max(1, available_cpus() // workers)
 
 
 def _error_of(ending: Ending[ValueT]) -> BaseException:

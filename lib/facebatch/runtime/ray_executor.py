@@ -173,7 +173,10 @@ class _Crew(Generic[ItemT, ValueT]):
             self._members.append(_Member(actor, "placing", actor.ping.remote(), time.monotonic()))
 
     def has_room(self) -> bool:
-        return any(member.room(self._spec.in_flight_per_worker) for member in self._members)
+        # While a worker is still starting, nothing is queued behind another that it could take itself.
+        all_ready = all(member.phase == "ready" for member in self._members)
+        depth = self._spec.in_flight_per_worker if all_ready else 1
+        return any(member.room(depth) for member in self._members)
 
     def has_idle(self) -> bool:
         return any(member.room(1) for member in self._members)

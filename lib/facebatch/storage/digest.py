@@ -1,6 +1,7 @@
 """Digests of stored bytes: sha256 in lower-case hex for what we record, md5 only where S3 speaks it."""
 
 import hashlib
+from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,12 @@ def digest(data: bytes, algorithm: Algorithm = "sha256") -> str:
 def file_digest(path: Path, algorithm: Algorithm = "sha256") -> str:
     """Digest of a file's content in lower-case hex; the file is read in blocks."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+        return stream_digest(file, algorithm)
+
+
+def stream_digest(file: BufferedReader, algorithm: Algorithm = "sha256") -> str:
+    """Digest of what an open file still holds, in lower-case hex; it is read in blocks."""
+    return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def require_digest(origin: str, found: str, expected: str | None) -> None:

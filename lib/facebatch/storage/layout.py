@@ -53,6 +53,14 @@ def tombstones(sha256: str) -> str:
     return f"{TOMBSTONES}{sha256[:32]}.parquet"
 
 
+ORDERS = "orders/"
+
+
+def orders(sha256: str) -> str:
+    """The deletions that outlive their tombstones, named by what they are."""
+    return f"{ORDERS}{sha256[:32]}.json"
+
+
 CANDIDATES = "candidates/"
 BLOCKS = "blocks/"
 SEARCH_MANIFEST = "manifest.json"
@@ -72,3 +80,38 @@ def numbered(folder: str, number: int) -> str:
 def preflight(trial: str, name: str) -> str:
     """A trial object of the check that the store honours put-if-absent; removed at its end."""
     return f"preflight/{trial}/{name}"
+
+
+PINS = "pins/"
+LEASES = "leases/"
+CONDEMNED = "condemned/"
+
+
+def pin(name: str) -> str:
+    """The pin of this name: its snapshot is kept."""
+    return f"{PINS}{name}.json"
+
+
+def lease(lease_id: str) -> str:
+    """A lease: somebody is reading or changing the gallery until it expires."""
+    return f"{LEASES}{lease_id}.json"
+
+
+def condemned(seq: int) -> str:
+    """A snapshot that is being deleted: whole until nobody holds it any more, so that it can be put back."""
+    return f"{CONDEMNED}{seq:012d}.json"
+
+
+def stem(key: str) -> str:
+    """The last part of a key without its suffix: `<work key>-<attempt>` of a part, the name of a document."""
+    return key.rpartition("/")[2].partition(".")[0]
+
+
+def part_work_key(key: str) -> str:
+    """The unit of work that a part was written for."""
+    return stem(key).rpartition("-")[0]
+
+
+def segment_id(key: str) -> str:
+    """The segment that a file or a manifest belongs to."""
+    return key.removeprefix(SEGMENTS).partition("/")[0]

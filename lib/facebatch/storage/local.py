@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,6 +64,10 @@ class LocalStore:
             if sha256 is not None:
                 require_digest(self._origin(key), file_digest(scratch), sha256)
             os.replace(scratch, path)
+
+    def local_path(self, key: str) -> Path | None:
+        """See ObjectStore."""
+        return self._path(key)
 
     def head(self, key: str) -> ObjectInfo:
         """See ObjectStore."""
@@ -213,4 +218,5 @@ class LocalStore:
 
 
 def _info(key: str, status: os.stat_result) -> ObjectInfo:
-    return ObjectInfo(key=key, size=status.st_size, etag=f"{status.st_size}-{status.st_mtime_ns}")
+    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    return ObjectInfo(key, status.st_size, f"{status.st_size}-{status.st_mtime_ns}", modified)

@@ -3,7 +3,9 @@
 import os
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from facebatch.errors import NotFoundError
 from facebatch.storage.digest import digest, require_digest, require_size
@@ -12,7 +14,12 @@ from facebatch.storage.keys import checked_key, checked_prefix, checked_range
 from facebatch.storage.store import ObjectInfo
 
 _LOCK = threading.Lock()
-_STORES: dict[str, dict[str, bytes]] = {}
+_STORES: dict[str, dict[str, "_Object"]] = {}
+
+
+class _Object(NamedTuple):
+    data: bytes
+    modified: datetime
 
 
 class MemoryStore:
@@ -32,11 +39,7 @@ class MemoryStore:
 
     def get(self, key: str, *, sha256: str | None = None, max_bytes: int | None = None) -> bytes:
         """See ObjectStore."""
-        checked_key(self.uri, key)
-        with _LOCK:
-            data = self._objects().get(self._prefix + key)
-        if data is None:
-            raise NotFoundError(f"{self.uri}/{key}: there is no such object")
+        data = self._find(key).data
         require_size(f"{self.uri}/{key}", len(data), max_bytes)
         if sha256 is not None:
             require_digest(f"{self.uri}/{key}", digest(data), sha256)
@@ -54,15 +57,20 @@ class MemoryStore:
             scratch.write_bytes(data)
             os.replace(scratch, path)
 
+    def local_path(self, key: str) -> Path | None:
+        """See ObjectStore."""
+        checked_key(self.uri, key)
+        return None
+
     def head(self, key: str) -> ObjectInfo:
         """See ObjectStore."""
-        return _info(key, self.get(key))
+        return _info(key, self._find(key))
 
     def put(self, key: str, data: bytes) -> None:
         """See ObjectStore."""
         checked_key(self.uri, key)
         with _LOCK:
-            self._objects()[self._prefix + key] = bytes(data)
+            self._objects()[self._prefix + key] = _new(data)
 
     def put_file(self, key: str, path: Path) -> None:
         """See ObjectStore."""
@@ -74,14 +82,14 @@ class MemoryStore:
         """See ObjectStore."""
         checked_key(self.uri, key)
         with _LOCK:
-            return self._objects().setdefault(self._prefix + key, bytes(data)) == data
+            return self._objects().setdefault(self._prefix + key, _new(data)).data == data
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """See ObjectStore."""
         start = self._prefix + checked_prefix(self.uri, prefix)
         with _LOCK:
-            found = sorted((key, data) for key, data in self._objects().items() if key.startswith(start))
-        return (_info(key.removeprefix(self._prefix), data) for key, data in found)
+            found = sorted((key, stored) for key, stored in self._objects().items() if key.startswith(start))
+        return (_info(key.removeprefix(self._prefix), stored) for key, stored in found)
 
     def delete(self, key: str) -> None:
         """See ObjectStore."""
@@ -89,9 +97,21 @@ class MemoryStore:
         with _LOCK:
             self._objects().pop(self._prefix + key, None)
 
-    def _objects(self) -> dict[str, bytes]:
+    def _find(self, key: str) -> _Object:
+        checked_key(self.uri, key)
+        with _LOCK:
+            found = self._objects().get(self._prefix + key)
+        if found is None:
+            raise NotFoundError(f"{self.uri}/{key}: there is no such object")
+        return found
+
+    def _objects(self) -> dict[str, _Object]:
         return _STORES.setdefault(self._name, {})
 
 
-def _info(key: str, data: bytes) -> ObjectInfo:
-    return ObjectInfo(key=key, size=len(data), etag=digest(data))
+def _new(data: bytes) -> _Object:
+    return _Object(bytes(data), datetime.now(UTC))
+
+
+def _info(key: str, stored: _Object) -> ObjectInfo:
+    return ObjectInfo(key, len(stored.data), digest(stored.data), stored.modified)

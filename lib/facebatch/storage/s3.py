@@ -104,10 +104,15 @@ class S3Store:
 
         self._repeat(key, attempt)
 
+    def local_path(self, key: str) -> Path | None:
+        """See ObjectStore."""
+        checked_key(self.uri, key)
+        return None
+
     def head(self, key: str) -> ObjectInfo:
         """See ObjectStore."""
         reply = self._head(key)
-        return ObjectInfo(key=key, size=reply["ContentLength"], etag=reply["ETag"].strip('"'))
+        return ObjectInfo(key, reply["ContentLength"], reply["ETag"].strip('"'), reply.get("LastModified"))
 
     def put(self, key: str, data: bytes) -> None:
         """See ObjectStore."""
@@ -200,7 +205,7 @@ class S3Store:
                 if item["Size"] == 0 and after.endswith("/"):
                     continue
                 key = checked_key(self.uri, after.removeprefix(self._prefix))
-                yield ObjectInfo(key=key, size=item["Size"], etag=item["ETag"].strip('"'))
+                yield ObjectInfo(key, item["Size"], item["ETag"].strip('"'), item.get("LastModified"))
             if not page.get("IsTruncated"):
                 return
             params = {**params, "StartAfter": after}

@@ -4,7 +4,8 @@ Keys are relative to the store's root: `/`-separated, no leading slash, no empty
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -18,6 +19,8 @@ class ObjectInfo:
     """Bytes."""
     etag: str
     """Opaque, without quotes; differs when the content differs."""
+    modified: datetime | None = field(default=None, compare=False)
+    """When it was last written, by the store's clock, aware UTC, to the second or better; None where unknown."""
 
 
 @runtime_checkable
@@ -43,6 +46,13 @@ class ObjectStore(Protocol):
 
     def get_file(self, key: str, path: Path, *, sha256: str | None = None) -> None:
         """The whole object into `path`, which appears only when complete and verified."""
+        ...
+
+    def local_path(self, key: str) -> Path | None:
+        """Where the object's file is or would be, in a store that is a folder of this machine; only to be read.
+
+        None in any other store. Nothing is looked up, so a missing key is noticed when the file is opened.
+        """
         ...
 
     def head(self, key: str) -> ObjectInfo:
