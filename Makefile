@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-slow test-s3 bench-match lint format clean
+.PHONY: help demo test test-all test-slow test-s3 bench-match bench-job bench-scale lint format clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -35,6 +35,12 @@ test-s3: $(READY)  ## The storage contract on a real S3 server (Ceph RGW), see t
 
 bench-match: $(READY)  ## Bulk match against FAISS and others; ARGS='--gallery 1000000 --json FILE'
 	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_match $(ARGS)
+
+bench-job: $(READY)  ## The whole job match beside the scan alone; ARGS='--gallery 1000000 --probes 10000 --executor local ray'
+	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_job $(ARGS)
+
+bench-scale: $(READY)  ## What a comparison costs and how that grows; ARGS='--json FILE'
+	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_scale $(ARGS)
 
 lint: $(READY)  ## ruff, mypy strict, one-way imports
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,10 @@ def test_an_unknown_key_in_a_file_is_refused_with_the_nearest_valid_one(
         (["embed", "--gallery", "g", "--source.uri", "x", "--source.kind", "zip"], ["zip", "tar", "folder"]),
         (["embd"], ["embd", "embed"]),
         (["embed", "--config", "/nowhere.yaml"], ["/nowhere.yaml", "no such config file"]),
+        (["plan", "match", "--probes", "1000"], ["gallery", "required"]),
+        (["plan", "match", "--probes", "0", "--gallery", "1000"], ["probes", "greater than or equal to 1"]),
+        (["plan", "match", "--probes", "1", "--gallery", "999999999", "--segment-rows", "2"], ["--segment-rows"]),
+        (["plan", "match", "--probes", "1", "--gallery", "1", "--path", "gpu"], ["path", "integer", "portable"]),
         (["models", "check", "--pack", "unheard-of"], ["unheard-of", "facebatch models pull"]),
         (["models", "pull", "unheard-of"], ["unheard-of", "opencv_yunet_sface"]),
     ],
@@ -50,6 +55,24 @@ def test_a_wrong_command_line_is_told_in_words(
     capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]
 ) -> None:
     code, message = fails(capsys, *arguments)
+    assert code == 2
+    assert [word for word in words if word not in message] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "words"),
+    [
+        ("index", "gallery: g\nindex: {kind: Nope}\n", ["index.kind", "Nope"]),
+        ("index", "gallery: g\nindex: {kindd: Flat}\n", ["kindd", "--index.kind"]),
+        ("match", "gallery: g\nresults: r\nprobes: {uri: p}\nmatch: {length: 0}\n", ["match.length", "0"]),
+    ],
+)
+def test_a_section_named_like_a_command_is_read(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str, text: str, words: list[str]
+) -> None:
+    config = tmp_path / "job.yaml"
+    config.write_text(text)
+    code, message = fails(capsys, command, "--config", str(config))
     assert code == 2
     assert [word for word in words if word not in message] == []
 
@@ -91,12 +114,54 @@ def test_json_is_one_object_on_standard_output(
     assert (card["dim"], len(card["fingerprint"]), card["research_only"]) == (256, 64, False)
 
 
+def planned(capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
+    """What `plan match --json` says about 100 000 probes and ten million templates."""
+    main(["plan", "match", "--probes", "100000", "--gallery", "10000000", "--cores", "64", "--json", *more])
+    out, err = capsys.readouterr()
+    assert err == ""
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def test_a_plan_is_arithmetic_on_the_numbers_given(capsys: pytest.CaptureFixture[str]) -> None:
+    estimate = planned(capsys)["estimate"]
+    assert estimate["comparisons"] == 10**12
+    assert (estimate["segments"], estimate["cells"]) == (10, 10 * estimate["probe_blocks"])
+    assert estimate["memory_per_worker"] == sum(estimate["memory"].values())
+    assert planned(capsys, "--segment-rows", "3000000")["estimate"]["segments"] == 4
+
+
+def test_a_plan_takes_the_users_own_speed_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    own, assumed = planned(capsys, "--speed", "1e8"), planned(capsys)
+    assert own["estimate"]["effort"]["scan"] == pytest.approx(10**12 / 1e8)
+    assert "1e+08 pairs of 512 dimensions" in own["assumptions"][0]
+    assert own["assumptions"][0].endswith("(given)")
+    assert "make bench-scale" in assumed["assumptions"][0]
+    slow = planned(capsys, "--path", "portable")["estimate"]
+    assert slow["effort"]["scan"] > 3 * assumed["estimate"]["effort"]["scan"]
+    assert slow["cells"] == assumed["estimate"]["cells"]
+
+
+def test_a_plan_in_words_has_units_and_its_assumptions(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["plan", "match", "--probes", "10000", "--gallery", "1000000"])
+    out, _ = capsys.readouterr()
+    assert [word for word in ("1e+10", "GB", "core-hours", "PUT", "assumed", "30 ms") if word not in out] == []
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_a_job_file_is_the_command_of_its_name(job: str) -> None:
     path = Path(__file__).parent.parent / "jobs" / f"{job}.py"
     done = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True, check=True)
     assert f"facebatch {job}" in done.stdout
     assert "--dry-run" in done.stdout
+
+
+def test_every_flag_of_a_plan_has_words(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["plan", "match", "--help"])
+    out, _ = capsys.readouterr()
+    assert all(
+        word in out for word in ("--segment-rows", "Templates per segment", "--speed", "Comparisons of one core")
+    )
 
 
 @pytest.mark.parametrize("command", [*JOBS, "demo"])

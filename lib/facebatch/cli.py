@@ -1,20 +1,18 @@
 """The command line: flags and a YAML file over the same models, one line per error, `--json` for programs."""
 
-import dataclasses
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from facebatch import __version__
-from facebatch.config import EmbedConfig, IndexConfig, MatchConfig, read_yaml
+from facebatch.cli_gallery import gallery_app
+from facebatch.cli_output import DryRun, Flag, Flat, Output
+from facebatch.config import EmbedConfig, IndexConfig, MatchConfig, ReindexConfig, read_yaml
 from facebatch.errors import FacebatchError
 from facebatch.faces import packs
 from facebatch.faces.catalogue import OFFICIAL
@@ -25,46 +23,11 @@ from facebatch.pipelines import demo as demo_pipeline
 from facebatch.pipelines import embed as embed_pipeline
 from facebatch.pipelines import index as index_pipeline
 from facebatch.pipelines import match as match_pipeline
+from facebatch.pipelines import plan_match as plan_match_pipeline
+from facebatch.pipelines import reindex as reindex_pipeline
 from facebatch.pipelines.demo import DemoConfig
-from facebatch.telemetry import logs
-from facebatch.telemetry.progress import Progress, open_progress
-
-Flat = Parameter(name="*")
-"""A config's keys are flags of their own: --source.uri, --run.workers."""
-
-
-@Parameter(name="*")
-@dataclasses.dataclass(frozen=True)
-class Output:
-    """How a command speaks."""
-
-    json: Annotated[bool, Parameter(negative="")] = False
-    """Print one JSON object on standard output and nothing else."""
-    quiet: Annotated[bool, Parameter(negative="")] = False
-    """No progress."""
-    log: Literal["warning", "info", "debug"] = "warning"
-    """Level of the log on standard error."""
-
-    def start(self) -> Progress:
-        """Set up logging; the progress display to use."""
-        logs.configure(self.log.upper(), json=self.json)
-        return open_progress("none" if self.quiet or self.json else "auto")
-
-    def show(self, title: str, result: object) -> None:
-        """A result as a table, or as JSON."""
-        values = _plain(result)
-        if self.json:
-            sys.stdout.write(json.dumps(values, default=str) + "\n")
-            return
-        table = Table(show_header=False)
-        for key, value in values.items():
-            table.add_row(key, _words(value))
-        console = Console()
-        console.print(title, table, sep="\n")
-
-
-Flag = Annotated[bool, Parameter(negative="")]
-DryRun = Annotated[bool, Parameter(negative="", help="Print the plan and write nothing.")]
+from facebatch.pipelines.plan_match import PlanMatchConfig
+from facebatch.pipelines.reindex_report import check_known
 
 app = App(
     name="facebatch",
@@ -74,6 +37,9 @@ app = App(
 )
 models_app = App(name="models", help="Model packs: list, check, pull.")
 app.command(models_app)
+plan_app = App(name="plan", help="What a job would come to, from numbers alone: nothing is read.")
+app.command(plan_app)
+app.command(gallery_app)
 
 
 @app.command
@@ -91,6 +57,14 @@ def index(config: Annotated[IndexConfig, Flat], output: Output = Output(), *, dr
 
 
 @app.command
+def reindex(config: Annotated[ReindexConfig, Flat], output: Output = Output(), *, dry_run: DryRun = False) -> None:
+    """Bring the gallery up to date: embed what changed, carry out deletions, add a segment, publish a snapshot."""
+    result = reindex_pipeline.run(config, output.start(), dry_run=dry_run)
+    output.show("reindex: the plan" if dry_run else "reindex", result)
+    check_known(result)
+
+
+@app.command
 def match(config: Annotated[MatchConfig, Flat], output: Output = Output(), *, dry_run: DryRun = False) -> None:
     """Search an allowed request's probes in a snapshot; write candidate lists and a coverage certificate."""
     result = match_pipeline.run(config, output.start(), dry_run=dry_run)
@@ -101,7 +75,14 @@ def match(config: Annotated[MatchConfig, Flat], output: Output = Output(), *, dr
 def demo(config: Annotated[DemoConfig, Flat] = DemoConfig(), output: Output = Output()) -> None:
     """Run embed, index and match on real photographs and write a page to look at."""
     report = demo_pipeline.run(config, output.start())
-    output.show("demo (candidates are leads, not identifications)", report if output.json else report.summary())
+    output.show("demo (candidates are leads, not identifications)", report)
+
+
+@plan_app.command(name="match")
+def plan_match(config: Annotated[PlanMatchConfig, Flat], output: Output = Output()) -> None:
+    """What so many probes against so many templates come to: cells, bytes, memory, core-hours, requests."""
+    output.start()
+    output.show("match: an estimate", plan_match_pipeline.run(config))
 
 
 @models_app.command(name="list")
@@ -157,11 +138,20 @@ def launch(
     config: Annotated[Path | None, Parameter(help="YAML file with the job's settings; flags win over it.")] = None,
 ) -> None:
     """Read the config file, then run the command with it below its flags."""
-    if config is not None:
-        app.config = (Dict(read_yaml(config), source=str(config), use_commands_as_keys=False),)
-    else:
-        app.config = ()
+    app.config = () if config is None else (settings(tokens, config),)
     app(tokens, exit_on_error=False, print_error=False)
+
+
+def settings(tokens: Sequence[str], config: Path) -> Dict:
+    """A file's settings for the command in `tokens`.
+
+    They are put below the words of the command: at the root, cyclopts would leave out in silence what is named like a
+    command, such as gallery, index and match.
+    """
+    values = read_yaml(config)
+    for command in reversed(app.parse_commands(tokens)[0]):
+        values = {command: values}
+    return Dict(values, source=str(config))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -191,21 +181,3 @@ def _fault(key: str, kind: str, item: Mapping[str, Any]) -> str:
 def _fail(message: str, code: int) -> None:
     sys.stderr.write(f"facebatch: {message}\n")
     sys.exit(code)
-
-
-def _plain(result: object) -> dict[str, Any]:
-    if dataclasses.is_dataclass(result) and not isinstance(result, type):
-        return dataclasses.asdict(result)
-    if isinstance(result, Mapping):
-        return dict(result)
-    raise TypeError(f"cannot show {type(result).__name__}")
-
-
-def _words(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_words(part)}" for name, part in value.items()) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}".replace(",", " ")
-    return str(value)

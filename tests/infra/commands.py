@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclopts.config import Dict
 
 from facebatch import cli
-from facebatch.config import read_yaml
 from infra.tree import load
 
 _CODE = re.compile(r"^```.*?\n(.*?)^```|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
@@ -55,7 +53,7 @@ def parse(words: tuple[str, ...], patch: pytest.MonkeyPatch) -> str:
     if function is not cli.launch:
         return function.__name__
     config = bound.arguments.get("config")
-    layers = (Dict(read_yaml(config), source=str(config), use_commands_as_keys=False),) if config else ()
-    patch.setattr(cli.app, "config", layers)
-    function, _, _ = cli.app.parse_args(bound.arguments["tokens"], exit_on_error=False, print_error=False)
+    tokens = bound.arguments["tokens"]
+    patch.setattr(cli.app, "config", (cli.settings(tokens, config),) if config else ())
+    function, _, _ = cli.app.parse_args(tokens, exit_on_error=False, print_error=False)
     return function.__name__

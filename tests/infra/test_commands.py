@@ -17,6 +17,8 @@ FILES = [
     *sorted(path for path in INFRA.rglob("*") if path.is_file()),
 ]
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
+NAMES = {("models", "pull"): "pull_models", ("models", "list"): "list_models", ("plan", "match"): "plan_match"}
+"""Functions behind commands of two words, where they have another name than the second word."""
 FOUND = [(str(path.relative_to(ROOT)), words) for path in FILES for words in commands(path)]
 
 
@@ -34,18 +36,17 @@ def test_every_place_that_must_name_a_command_does() -> None:
     assert {f"infra/kuberay/{job}.yaml" for job in jobs} <= places
     assert {"infra/README.md", "infra/docker/Dockerfile", "infra/kuberay/models.yaml"} <= places
     nightly = [words[0] for origin, words in FOUND if origin == "infra/kuberay/nightly.yaml"]
-    assert nightly == ["embed", "index"]
+    assert nightly == ["reindex"]
 
 
 @pytest.mark.parametrize(("origin", "words"), FOUND, ids=lambda value: value if isinstance(value, str) else value[0])
 def test_command_is_accepted(origin: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    bare = words[-1] in JOBS or words == ("models",)
+    bare = words[-1] in JOBS or words in (("models",), ("plan",), ("gallery",))
     if bare and "--help" not in words:
         return  # the name of a command in a sentence or a table
     name = parse(words, monkeypatch)
     if "--help" not in words:
-        command = words[1] if words[0] == "models" else words[0]
-        assert name == {"pull": "pull_models", "list": "list_models"}.get(command, command)
+        assert name == NAMES.get(words[:2], words[1] if words[0] in ("models", "gallery") else words[0])
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,7 @@ def test_command_is_accepted(origin: str, words: tuple[str, ...], monkeypatch: p
         (("index", "--config", "configs/index.yaml", "--run.workers", "many"), "run.workers"),
         (("match", "--config", "configs/match.yaml", "--request.purpose", "curiosity"), "purpose"),
         (("embd", "--config", "configs/embed.yaml"), "embd"),
+        (("plan", "match", "--probes", "1000", "--gallery", "many"), "gallery"),
         (("index", "--config", "configs/indx.yaml"), "configs/indx.yaml"),
         (("models", "pull", "opencv_yunet_sface", "--acept-licence"), "--accept-licence"),
     ],

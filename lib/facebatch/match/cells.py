@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from pydantic import Field
 
 from facebatch.gallery.commits import KEY_LENGTH, PartFile
 from facebatch.gallery.snapshots import SegmentEntry, Snapshot
+from facebatch.match.planning import Schedule, Shape, probe_block
 from facebatch.match.settings import MatchSpec
-from facebatch.match.similarity import RESCORE_BYTES
 from facebatch.schemas import FORMAT_VERSION
 from facebatch.spec import Spec
 from facebatch.storage.documents import canonical_digest
@@ -33,33 +36,40 @@ class CellCommit(Spec):
     rows_scanned: int
     probes: int
     candidates: PartFile
+    seconds: dict[str, float] = Field(default_factory=dict)
+    """Wall time of the attempt by stage (open, read, scan, write); differs between runs."""
+
+
+def in_order(segments: Sequence[SegmentEntry]) -> list[SegmentEntry]:
+    """The segments as they are scanned: the largest first, so that what is left at the end is small."""
+    return sorted(segments, key=lambda segment: (-segment.rows, segment.segment_id))
+
+
+def shape_of(snapshot: Snapshot, spec: MatchSpec, probes: int) -> Shape:
+    """What so many probes against a snapshot come to."""
+    return Shape(probes, tuple(segment.rows for segment in in_order(snapshot.segments)), snapshot.dim, spec.length)
+
+
+def block_size(spec: MatchSpec, shape: Shape) -> int:
+    """Probes per block: what the settings say, or what is planned for the shape."""
+    return spec.probe_block or probe_block(shape)
 
 
 def plan_cells(blocks: Sequence[PartFile], snapshot: Snapshot, spec: MatchSpec) -> list[Cell]:
-    """Every probe block against every segment of the snapshot, segment by segment. Pure."""
+    """Every probe block against every segment of the snapshot, segment by segment. Pure; `spec` names its block."""
     return [
         Cell(_key(probes, segment, snapshot, spec), block, probes, segment)
-        for segment in snapshot.segments
+        for segment in in_order(snapshot.segments)
         for block, probes in enumerate(blocks)
     ]
 
 
+def plan_stretches(cells: Sequence[Cell], schedule: Schedule) -> list[tuple[Cell, ...]]:
+    """The cells in order, cut into what a worker does in a row. Pure."""
+    ends = accumulate(schedule.stretches, initial=0)
+    return [tuple(cells[begin:end]) for begin, end in pairwise(ends)]
+
+
 def _key(probes: PartFile, segment: SegmentEntry, snapshot: Snapshot, spec: MatchSpec) -> str:
     identity = [FORMAT_VERSION, probes.sha256, segment.segment_id]
-    return canonical_digest([*identity, snapshot.seq, spec.length, spec.floor])[:KEY_LENGTH]
-
-
-def cell_memory(rows: int, dim: int, spec: MatchSpec) -> int:
-    """Upper estimate of bytes one cell needs beside the interpreter.
-
-    A gallery block and the probe block in float32; their score matrix four times (product, reduction, joined with the
-    best so far, partition); pairs that survive, with up to four templates a subject, at 200 bytes each; the pairs being
-    re-scored; the memory-mapped vectors and codes once; lists of the integer scan, whose pool doubles as it grows; the
-    segment's members as Arrow strings with their sort keys.
-    """
-    block = min(spec.gallery_block, max(rows, 1))
-    scores = 4 * spec.probe_block * (block + spec.length) * 4
-    floats = (block + 2 * spec.probe_block) * dim * 4
-    pairs = spec.probe_block * min(spec.length, max(rows, 1)) * 4 * 200
-    lists = spec.probe_block * min(spec.length, max(rows, 1)) * 4 * 12
-    return scores + floats + pairs + lists + 2 * RESCORE_BYTES + rows * dim * 3 + rows * 410
+    return canonical_digest([*identity, snapshot.seq, spec.length, spec.floor, spec.probe_block])[:KEY_LENGTH]

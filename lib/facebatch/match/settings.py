@@ -14,11 +14,12 @@ class MatchSpec(Spec):
     """Longest candidate list per probe, in subjects."""
     floor: float | None = Field(default=None, ge=-1, le=1)
     """Candidates have similarity >= this; absent = un-thresholded, as evaluation needs."""
-    probe_block: int = Field(default=512, ge=1)
-    """Probes scored together against a segment; one probe block x one segment is a cell."""
+    probe_block: int | None = Field(default=None, ge=1)
+    """Probes scored together against a segment; one probe block x one segment is a cell. Absent = planned from what is
+    compared (`match.planning`), the same on every machine."""
     gallery_block: int = Field(default=16_384, ge=1)
     """Gallery rows scored at a time inside a cell; bounds memory, changes no result."""
-    path: Literal["auto", "vnni512", "avxvnni", "portable", "plain"] = "auto"
+    path: Literal["auto", "vnni512", "avxvnni", "avx2", "portable", "plain"] = "auto"
     """How a cell is scanned; auto takes the fastest this CPU has. All give the same lists, bit for bit."""
     snapshot: int | None = None
     """Which snapshot to search; absent = the head at submission."""

@@ -1,9 +1,9 @@
 """match: an allowed request's probes against a snapshot, cell by cell, to candidate lists with a certificate."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from itertools import chain
 
 from facebatch.config import MatchConfig
 from facebatch.errors import PlanError, StopError
@@ -11,16 +11,21 @@ from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import ShardCommit, committed_keys
+from facebatch.gallery.leases import reading
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.governance import policy, tokens
 from facebatch.images.shards import list_shards
-from facebatch.match.cells import CellCommit, cell_memory, plan_cells
+from facebatch.index import node_cache
+from facebatch.match.cells import Cell, CellCommit, block_size, plan_cells, plan_stretches, shape_of
+from facebatch.match.memory import cell_memory, scan_path
+from facebatch.match.planning import schedule
 from facebatch.pipelines import embed
 from facebatch.pipelines.embedding import Grant, RowsSpec, probe_set
+from facebatch.pipelines.plan_match import MatchPreview, expected_probes, preview
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.pipelines.scanning import ScanTask
 from facebatch.pipelines.search import MatchPlan, SearchManifest, find_search, publish_search, write_blocks
-from facebatch.runtime.executor import Executor
+from facebatch.runtime.executor import Executor, Resources
 from facebatch.runtime.open import open_executor
 from facebatch.storage import layout
 from facebatch.storage.documents import canonical_digest
@@ -48,35 +53,50 @@ class MatchReport:
     cells: int
 
 
-def run(config: MatchConfig, progress: Progress, *, dry_run: bool = False) -> MatchReport | Mapping[str, Any]:
-    """Carry out the job; with `dry_run` only its plan, as a mapping. ForbiddenError before any probe is read."""
+@dataclass(frozen=True, slots=True)
+class StretchTask:
+    """Scans stretches of cells: what a worker is handed, so that it opens few segments. Each cell commits by itself."""
+
+    scan: ScanTask
+
+    @property
+    def resources(self) -> Resources:
+        """Those of a cell."""
+        return self.scan.resources
+
+    def setup(self) -> Callable[[Sequence[Cell]], list[CellCommit]]:
+        """See `ScanTask.setup`."""
+        work = self.scan.setup()
+        return lambda cells: [work(cell) for cell in cells]
+
+
+def run(config: MatchConfig, progress: Progress, *, dry_run: bool = False) -> MatchReport | MatchPreview:
+    """Carry out the job; with `dry_run` only its plan. ForbiddenError before any probe is read."""
     decision = policy.decide(config.request)
     policy.require_allowed(decision)
     planned = plan(config, decision)
     if dry_run:
-        cells = len(planned.snapshot.segments)
-        return {
-            "search": planned.search_id,
-            "snapshot": planned.snapshot.seq,
-            "gallery_templates": planned.snapshot.templates,
-            "cells_per_probe_block": cells,
-            "probes": planned.probes.describe(),
-        }
+        return preview(planned)
     done = find_search(open_store(planned.root, config.s3))
     if done is not None:
         return _report(planned, done)
     require_put_if_absent(open_store(config.results, config.s3))
-    with open_executor(config.run) as executor:
+    gallery = open_store(config.gallery, config.s3)
+    with reading(gallery, planned.snapshot.seq, "match"), open_executor(config.run) as executor:
         probes_root = layout.below(planned.root, "probes")
         target = embed.Target(probes_root, open_store(probes_root, config.s3), config.s3, planned.grant)
         check_memory(config.run, executor, planned.probes.memory, len(planned.probes.pending), what="match")
         commits = embed.embed_shards(planned.probes, planned.rows, target, planned.card, executor, progress)
         manifest = _search(planned, commits, executor, progress)
+    node_cache.sweep(node_cache.default_folder())  # Ray ends its workers by killing them
     return _report(planned, manifest)
 
 
 def plan(config: MatchConfig, decision: policy.Decision) -> MatchPlan:
-    """Bind the request to snapshot and probe set. The token is issued here, for exactly these."""
+    """Bind the request to snapshot and probe set, and settle the size of a probe block, which is part of the search.
+
+    The token is issued here, for exactly these.
+    """
     gallery = open_store(config.gallery, config.s3)
     chosen = config.match.snapshot
     snapshot = snapshots.require_head(gallery) if chosen is None else snapshots.read(gallery, chosen)
@@ -86,6 +106,8 @@ def plan(config: MatchConfig, decision: policy.Decision) -> MatchPlan:
     rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces)
     shards = list_shards(source, config.s3)
     listed = embed.plan(shards, frozenset(), rows, card.fingerprint)
+    block = block_size(config.match, shape_of(snapshot, config.match, expected_probes(shards)))
+    config = config.model_copy(update={"match": config.match.model_copy(update={"probe_block": block})})
     identity = [
         decision.request.model_dump(mode="json"),
         probe_set(listed.keys),
@@ -114,38 +136,52 @@ def check_searchable(snapshot: Snapshot, card: ModelCard) -> None:
         )
     if snapshot.templates == 0:
         raise StopError(f"snapshot {snapshot.seq} holds no template, so there is nothing to search")
-    if sum(segment.rows for segment in snapshot.segments) != snapshot.templates:
+    if not snapshot.indexed:
         raise PlanError(f"snapshot {snapshot.seq} is not indexed; run `facebatch index` first")
 
 
 def _search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, progress: Progress) -> SearchManifest:
     """Cells, merge and certificate, after the probes are embedded."""
-    config = planned.config
-    store = open_store(planned.root, config.s3)
-    probes = open_store(layout.below(planned.root, "probes"), config.s3)
-    blocks = write_blocks(store, probes, commits, config.match.probe_block, planned.card.fingerprint)
-    cells = plan_cells(blocks, planned.snapshot, config.match)
-    largest = max(segment.rows for segment in planned.snapshot.segments)
-    memory = cell_memory(largest, planned.snapshot.dim, config.match)
-    check_memory(config.run, executor, memory, len(cells), what="match")
+    config, snapshot = planned.config, planned.snapshot
+    shape = shape_of(snapshot, config.match, sum(commit.templates.rows for commit in commits))
+    block = block_size(config.match, shape)
+    spec = config.match.model_copy(update={"probe_block": block})
+    blocks = write_blocks(
+        open_store(planned.root, config.s3),
+        open_store(layout.below(planned.root, "probes"), config.s3),
+        commits,
+        block,
+        planned.card.fingerprint,
+    )
+    cells = plan_cells(blocks, snapshot, spec)
+    stretches = plan_stretches(cells, schedule(shape, block))
+    memory = cell_memory(shape, block, scan_path(spec, shape, block), spec.gallery_block).total
+    check_memory(config.run, executor, memory, len(stretches), what="match")
     task = ScanTask(
         gallery=planned.grant.gallery,
         results=layout.below(planned.root, "cells"),
         blocks=planned.root,
         s3=config.s3,
         model=planned.card.fingerprint,
-        snapshot=planned.snapshot.seq,
-        spec=config.match,
+        snapshot=snapshot.seq,
+        spec=spec,
         memory=memory,
     )
-    found: list[CellCommit] = run_all(
+    found: list[list[CellCommit]] = run_all(
         executor,
-        task,
-        cells,
-        progress.stage("match", total=len(cells), unit="cells"),
-        name=lambda cell: f"probe block {cell.block} x segment {cell.segment.segment_id}",
+        StretchTask(task),
+        stretches,
+        progress.stage("match", total=len(stretches), unit="stretches"),
+        name=_name,
     )
-    return publish_search(planned, commits, list(zip(cells, found, strict=True)))
+    return publish_search(planned, commits, list(zip(cells, chain.from_iterable(found), strict=True)))
+
+
+def _name(cells: Sequence[Cell]) -> str:
+    """A stretch, for a person."""
+    first, last = cells[0], cells[-1]
+    end = "" if last is first else f" to block {last.block} x segment {last.segment.segment_id}"
+    return f"probe block {first.block} x segment {first.segment.segment_id}{end}"
 
 
 def _report(planned: MatchPlan, manifest: SearchManifest) -> MatchReport:
