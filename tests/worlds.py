@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facebatch.config import EmbedConfig, IndexConfig, MatchConfig
+from facebatch.config import EmbedConfig, IndexConfig, MatchConfig, ReindexConfig
 from facebatch.faces.settings import ModelSpec
 from facebatch.governance.request import RequestSpec
 from facebatch.images.source import FieldsSpec, SourceSpec
@@ -36,6 +36,11 @@ class World:
 
     def index(self, **changes: object) -> IndexConfig:
         return IndexConfig(gallery=str(self.root / "gallery"), run=self.run).model_copy(update=changes)
+
+    def reindex(self, **changes: object) -> ReindexConfig:
+        where = self.embed().source.model_copy(update={"images_per_shard": 2})
+        config = ReindexConfig(gallery=str(self.root / "gallery"), sources=(where,), model=self.model, run=self.run)
+        return config.model_copy(update=changes)
 
     def match(self, **changes: object) -> MatchConfig:
         config = MatchConfig(

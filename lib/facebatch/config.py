@@ -1,5 +1,6 @@
 """The config of each job: the settings of the layers below, composed. YAML file, flags and defaults meet here."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -7,8 +8,10 @@ import yaml
 
 from facebatch.errors import ConfigError
 from facebatch.faces.settings import FaceSpec, ModelSpec
+from facebatch.gallery.gates import GateSpec
 from facebatch.governance.request import RequestSpec
 from facebatch.images.source import DecodeSpec, SourceSpec
+from facebatch.index.compact import CompactSpec
 from facebatch.index.spec import IndexSpec
 from facebatch.match.settings import MatchSpec
 from facebatch.runtime.executor import RunSpec
@@ -36,6 +39,27 @@ class IndexConfig(Spec):
     gallery: str
     """Root of the gallery."""
     index: IndexSpec = IndexSpec()
+    run: RunSpec = RunSpec()
+    s3: S3Spec = S3Spec()
+
+
+class ReindexConfig(Spec):
+    """What changed at the sources into the gallery and its segments: the job for every night."""
+
+    gallery: str
+    """Root of the gallery."""
+    sources: tuple[SourceSpec, ...]
+    """The images. What a source no longer lists leaves; sources of the gallery that are not named here stay."""
+    decode: DecodeSpec = DecodeSpec()
+    model: ModelSpec = ModelSpec()
+    faces: FaceSpec = FaceSpec()
+    index: IndexSpec = IndexSpec()
+    gates: GateSpec = GateSpec()
+    deletions: str | None = None
+    """A .csv or .jsonl file with kind (template, subject, image), id, reason, authority. Carried out once."""
+    as_of: date | None = None
+    """The day in UTC by whose end templates expire; absent: today."""
+    compaction: CompactSpec = CompactSpec()
     run: RunSpec = RunSpec()
     s3: S3Spec = S3Spec()
 

@@ -77,6 +77,10 @@ class WorkerLostError(RetryableError):
     """A worker process died or was killed after its deadline."""
 
 
+class GateError(StopError):
+    """What was about to be published failed a gate; nothing was published, and all work done for it stays."""
+
+
 class RunFailedError(StopError):
     """Some items of a run failed for good; what succeeded is committed, nothing was published."""
 

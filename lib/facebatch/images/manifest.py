@@ -31,7 +31,9 @@ Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
+    """One row of a manifest, or of another list of the same form."""
+
     where: str
     """`<manifest>: row 7` or `line 7`, 1-based; in a CSV file the header is row 1."""
     values: Values
@@ -45,7 +47,7 @@ def read_manifest(data: bytes, uri: str, source: SourceSpec, s3: S3Spec) -> list
     """
     members: list[Member] = []
     seen: set[str] = set()
-    for row in _rows(data, uri):
+    for row in read_rows(data, uri):
         member = _member(row, uri, source)
         if member.image_id in seen:
             raise ConfigError(f"{row.where}: image id {member.image_id!r} was given before; ids must be unique")
@@ -57,7 +59,8 @@ def read_manifest(data: bytes, uri: str, source: SourceSpec, s3: S3Spec) -> list
         return list(pool.map(partial(_asked, s3=s3), members))
 
 
-def _rows(data: bytes, uri: str) -> Iterator[_Row]:
+def read_rows(data: bytes, uri: str) -> Iterator[Row]:
+    """The rows of a .csv, .jsonl or .parquet file by the suffix of `uri`. ConfigError naming file and row."""
     kind = posixpath.splitext(uri)[1].lower()
     if kind == ".csv":
         return _csv_rows(data, uri)
@@ -68,7 +71,7 @@ def _rows(data: bytes, uri: str) -> Iterator[_Row]:
     raise ConfigError(f"{uri}: a manifest is a .csv, .jsonl or .parquet file")
 
 
-def _csv_rows(data: bytes, uri: str) -> Iterator[_Row]:
+def _csv_rows(data: bytes, uri: str) -> Iterator[Row]:
     number = 1
     try:
         reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
@@ -79,14 +82,14 @@ def _csv_rows(data: bytes, uri: str) -> Iterator[_Row]:
             if cells and len(cells) != len(header):
                 raise ConfigError(f"{uri}: row {number} has {len(cells)} columns, the header has {len(header)}")
             if cells:
-                yield _Row(f"{uri}: row {number}", dict(zip(header, cells, strict=True)))
+                yield Row(f"{uri}: row {number}", dict(zip(header, cells, strict=True)))
     except UnicodeDecodeError:
         raise ConfigError(f"{uri}: not UTF-8; save the file as UTF-8") from None
     except csv.Error as error:
         raise ConfigError(f"{uri}: row {number + 1} is not CSV: {error}") from None
 
 
-def _json_rows(data: bytes, uri: str) -> Iterator[_Row]:
+def _json_rows(data: bytes, uri: str) -> Iterator[Row]:
     for number, line in enumerate(data.split(b"\n"), start=1):
         if not line.strip():
             continue
@@ -96,20 +99,20 @@ def _json_rows(data: bytes, uri: str) -> Iterator[_Row]:
             raise ConfigError(f"{uri}: line {number} is not JSON") from None
         if not isinstance(values, dict):
             raise ConfigError(f"{uri}: line {number} is not a JSON object")
-        yield _Row(f"{uri}: line {number}", values)
+        yield Row(f"{uri}: line {number}", values)
 
 
-def _parquet_rows(data: bytes, uri: str) -> Iterator[_Row]:
+def _parquet_rows(data: bytes, uri: str) -> Iterator[Row]:
     try:
         table = pq.read_table(pa.BufferReader(data), use_threads=False).combine_chunks()
         columns = {name: utc_times(table.column(name).combine_chunks()) for name in table.column_names}
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ConfigError(f"{uri}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
     for row in range(table.num_rows):
-        yield _Row(f"{uri}: row {row + 1}", {name: cell(column, row) for name, column in columns.items()})
+        yield Row(f"{uri}: row {row + 1}", {name: cell(column, row) for name, column in columns.items()})
 
 
-def _member(row: _Row, manifest: str, source: SourceSpec) -> Member:
+def _member(row: Row, manifest: str, source: SourceSpec) -> Member:
     text = _needed(row, source.uri_column)
     image_id = text
     if source.fields.image_id is not None:
@@ -119,7 +122,7 @@ def _member(row: _Row, manifest: str, source: SourceSpec) -> Member:
     return Member(image_id, _resolved(text, manifest, row), 0, etag, fields)
 
 
-def _given_id(row: _Row, source: SourceSpec) -> str:
+def _given_id(row: Row, source: SourceSpec) -> str:
     try:
         given = named(row.values, source.fields)
     except FactError as error:
@@ -129,7 +132,7 @@ def _given_id(row: _Row, source: SourceSpec) -> str:
     return given
 
 
-def _needed(row: _Row, column: str) -> str:
+def _needed(row: Row, column: str) -> str:
     if column not in row.values:
         raise ConfigError(f"{row.where}: there is no column {column!r}; there are {', '.join(row.values)}")
     value = row.values[column]
@@ -138,7 +141,7 @@ def _needed(row: _Row, column: str) -> str:
     raise ConfigError(f"{row.where}: column {column!r} has no value, or one that is not printable text")
 
 
-def _resolved(text: str, manifest: str, row: _Row) -> str:
+def _resolved(text: str, manifest: str, row: Row) -> str:
     """The absolute URI; a relative one is below the manifest's folder, or beside it by `..`."""
     if "://" in text or text.startswith(("/", "~")):
         return text

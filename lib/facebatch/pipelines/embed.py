@@ -14,7 +14,9 @@ from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import ShardCommit, committed_keys, find_commit, shard_key, sum_outcomes
+from facebatch.gallery.leases import Held, writing
 from facebatch.gallery.snapshots import Snapshot
+from facebatch.gallery.tombstones import after_embed
 from facebatch.images.records import ImageShard
 from facebatch.images.shards import list_shards
 from facebatch.images.source import SourceSpec
@@ -101,10 +103,11 @@ def run(config: EmbedConfig, progress: Progress, *, dry_run: bool = False) -> Em
     if dry_run:
         return {**planned.describe(), "model": card.name, "licence": card.licence, "head": head.seq if head else None}
     require_put_if_absent(store)
-    with open_executor(config.run) as executor:
-        check_memory(config.run, executor, planned.memory, len(planned.pending), what="embed")
-        commits = embed_shards(planned, rows, Target(store.uri, store, config.s3), card, executor, progress)
-    snapshot, published = _publish(store, source.uri, commits, card)
+    with writing(store, "embed") as held:
+        with open_executor(config.run) as executor:
+            check_memory(config.run, executor, planned.memory, len(planned.pending), what="embed")
+            commits = embed_shards(planned, rows, Target(store.uri, store, config.s3), card, executor, progress)
+        snapshot, published = _publish(store, head, source.uri, commits, card, held)
     return _report(snapshot, published, commits, len(planned.pending))
 
 
@@ -139,8 +142,13 @@ def embed_shards(
     return [commit for commit in commits if commit is not None]
 
 
-def _publish(store: ObjectStore, source: str, commits: list[ShardCommit], card: ModelCard) -> tuple[Snapshot, bool]:
-    """The next snapshot, or the head when it holds the same shards. Another run's snapshot in between is built upon."""
+def _publish(
+    store: ObjectStore, since: Snapshot | None, source: str, commits: list[ShardCommit], card: ModelCard, held: Held
+) -> tuple[Snapshot, bool]:
+    """The next snapshot, or the head when it holds the same shards. Another run's snapshot in between is built upon.
+
+    StaleError when that is of the same source; `since` is the head from before the source was listed.
+    """
     for _ in range(PUBLISH_ATTEMPTS):
         head = snapshots.head(store)
         snapshots.check_one_model(head, source, card.fingerprint, card.name)
@@ -148,6 +156,8 @@ def _publish(store: ObjectStore, source: str, commits: list[ShardCommit], card: 
         shards = snapshots.replace_source(head, source, commits)
         if head is not None and head.model == card.fingerprint and head.shards == shards:
             return head, False
+        snapshots.check_not_overtaken(store, since, head, source)
+        tombstones, orders = after_embed(store, head, shards)
         snapshot = Snapshot(
             seq=head.seq + 1 if head else 1,
             parent=head.seq if head else None,
@@ -157,7 +167,10 @@ def _publish(store: ObjectStore, source: str, commits: list[ShardCommit], card: 
             model_name=card.name,
             dim=card.dim,
             shards=shards,
+            tombstones=tombstones,
+            orders=orders,
         )
+        held.require()
         with suppress(StaleError):
             return snapshots.publish(store, snapshot), True
     raise StaleError(f"{store.uri}: the head keeps moving; run the same command again")

@@ -154,6 +154,7 @@ class EmbedWorker:
             images=extraction.ledger.num_rows,
             outcomes=outcomes,
             seconds=_seconds(extraction, seconds),
+            next_expiry=pc.min(extraction.templates["expires_at"]).as_py(),
             **parts,
         )
 

@@ -1,0 +1,75 @@
+"""The plan of a reindex in figures, for a dry run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from facebatch.config import ReindexConfig
+from facebatch.faces.models import ModelCard
+from facebatch.gallery.commits import find_commit
+from facebatch.gallery.snapshots import Snapshot
+from facebatch.index.compact import choose
+from facebatch.pipelines.reindex_erase import Wanted, is_due
+from facebatch.pipelines.reindex_plan import SourcePlan, unnamed_sources
+from facebatch.storage.store import ObjectStore
+
+SAMPLE = 16
+"""Commits whose recorded time stands for all."""
+
+
+def describe(
+    plans: Sequence[SourcePlan],
+    head: Snapshot | None,
+    config: ReindexConfig,
+    card: ModelCard,
+    store: ObjectStore,
+    wanted: Wanted,
+) -> Mapping[str, Any]:
+    """What would be done. Reads up to SAMPLE commits. Seconds are those of one worker where `run.workers` is 0."""
+    pending = sum(len(plan.embed.pending) for plan in plans)
+    leaving = [shard for plan in plans for shard in plan.gone]
+    replaced = [shard for plan in plans for shard in plan.replaced]
+    seconds = _seconds_per_shard(head, store)
+    delta_rows = _delta_rows(plans, head)
+    budget = config.compaction.rows
+    segments = head.segments if head and head.indexed else ()
+    chosen = choose(segments, delta_rows or 0, budget, config.index.segment_rows) if budget else ()
+    workers = max(config.run.workers, 1)
+    return {
+        "head": head.seq if head else None,
+        "shards_new": sum(len(plan.new) for plan in plans),
+        "shards_changed": sum(len(plan.changed) for plan in plans),
+        "shards_gone": len(leaving),
+        "shards_unchanged": sum(plan.unchanged for plan in plans),
+        "sources_kept": unnamed_sources(head, [plan.listing for plan in plans]),
+        "shards_to_embed": pending,
+        "bytes_to_read": sum(shard.size for plan in plans for shard in plan.embed.pending),
+        "templates_leaving": sum(shard.templates.rows for shard in leaving),
+        "templates_replaced": sum(shard.templates.rows for shard in replaced),
+        "delta_rows_expected": delta_rows,
+        "deletions_asked": len(wanted.request.deletions) if wanted.request else 0,
+        "shards_with_expiry_due": sum(is_due(shard, wanted.as_of) for shard in head.shards) if head else 0,
+        "segments_to_merge": len(chosen),
+        "rows_to_rewrite": sum(segment.live_rows for segment in chosen),
+        "estimated_seconds": None if seconds is None else round(seconds * pending / workers, 1),
+        "memory_per_worker": max((plan.embed.memory for plan in plans), default=0),
+        "model": card.name,
+        "licence": card.licence,
+    }
+
+
+def _delta_rows(plans: Sequence[SourcePlan], head: Snapshot | None) -> int | None:
+    """Rows of the segment to come: as many as before in changed shards, the mean of the head in new ones."""
+    if head is None or not head.shards:
+        return None
+    mean = sum(shard.templates.rows for shard in head.shards) / len(head.shards)
+    known = sum(shard.templates.rows for plan in plans for shard in plan.replaced)
+    return known + round(mean * sum(len(plan.new) for plan in plans))
+
+
+def _seconds_per_shard(head: Snapshot | None, store: ObjectStore) -> float | None:
+    """Mean of what the head's shards took, from a sample spread over them; None where it is not recorded."""
+    shards = head.shards if head else ()
+    step = max(1, len(shards) // SAMPLE)
+    commits = [find_commit(store, shard.shard_key) for shard in shards[::step][:SAMPLE]]
+    taken = [commit.seconds["shard"] for commit in commits if commit is not None and "shard" in commit.seconds]
+    return sum(taken) / len(taken) if taken else None

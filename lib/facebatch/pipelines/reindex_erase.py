@@ -1,0 +1,184 @@
+"""Deletions and expiry in a reindex: which templates of the next snapshot's parts no longer count, and why."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from facebatch.gallery.commits import PartFile
+from facebatch.gallery.deletions import KINDS, Deletion, DeletionRequest
+from facebatch.gallery.orders import Order, Orders, put_orders, read_orders, with_orders
+from facebatch.gallery.snapshots import ShardEntry, Snapshot
+from facebatch.gallery.template_ids import TemplateIds
+from facebatch.gallery.tombstones import (
+    carry,
+    end_of,
+    expired,
+    joined,
+    ordered,
+    part_change,
+    without,
+)
+from facebatch.index.segment import read_manifest
+from facebatch.pipelines.masking import read_members
+from facebatch.storage.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be erased besides what was erased before."""
+
+    request: DeletionRequest | None
+    as_of: date
+    model: str
+    """Fingerprint of the run's pack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What no search of the next snapshot may find."""
+
+    shards: tuple[ShardEntry, ...]
+    """With their next expiry brought up to date."""
+    tables: tuple[pa.Table, ...]
+    """`schemas.TOMBSTONES`: the head's, without what left, and what is erased now. Not stored yet."""
+    orders: PartFile | None
+    model: str
+    """Fingerprint."""
+    fresh: frozenset[str]
+    """sha256 of the parts with templates that were not erased in the head."""
+    deleted: int
+    """Templates erased now by a request or a standing order."""
+    expired: int
+    """Templates erased now because their time is over."""
+    unknown: tuple[str, ...]
+    """One line per deletion of the request that names nothing in the gallery."""
+
+    @property
+    def template_ids(self) -> pa.Array:
+        """Of all tombstones."""
+        return joined(self.tables)["template_id"].combine_chunks()
+
+
+def erase(
+    store: ObjectStore, head: Snapshot | None, shards: Sequence[ShardEntry], wanted: Wanted, ids: TemplateIds
+) -> Erasure:
+    """Carry the head's tombstones on and add what is due now. Stores the orders; each part is read only where a new
+    order, an order on a new part, or an expiry can concern it.
+    """
+    before = read_orders(store, head.orders if head else None)
+    request = wanted.request if wanted.request and wanted.request.sha256 not in before.requests else None
+    change = part_change(head, shards)
+    tables = carry(store, head, change, ids) if head else []
+    known = joined(tables)["template_id"].combine_chunks()
+    parts = _to_examine(store, head, shards, request, before, wanted.as_of)
+    present = _present(request, parts, ids)
+    orders = with_orders(before, _named(present, request, wanted.as_of), request.sha256 if request else None)
+    by_order, by_expiry, fresh = [], [], set()
+    for part, table in ids.each(parts):
+        asked = without(ordered(table, orders), known)
+        due = without(without(expired(table, wanted.as_of), known), asked["template_id"].combine_chunks())
+        by_order.append(asked)
+        by_expiry.append(due)
+        if asked.num_rows or due.num_rows:
+            fresh.add(part.sha256)
+    return Erasure(
+        shards=tuple(_with_next_expiry(shard, ids, wanted.as_of) for shard in shards),
+        tables=(*tables, joined([*by_order, *by_expiry])),
+        orders=put_orders(store, orders),
+        model=wanted.model,
+        fresh=frozenset(fresh),
+        deleted=sum(table.num_rows for table in by_order),
+        expired=sum(table.num_rows for table in by_expiry),
+        unknown=_unknown(request, present, before, joined(tables)),
+    )
+
+
+def is_due(shard: ShardEntry, as_of: date) -> bool:
+    """Whether a template of the shard may expire by the end of that day and has no tombstone yet."""
+    return shard.next_expiry is not None and shard.next_expiry < end_of(as_of)
+
+
+def _to_examine(
+    store: ObjectStore,
+    head: Snapshot | None,
+    shards: Sequence[ShardEntry],
+    request: DeletionRequest | None,
+    before: Orders,
+    as_of: date,
+) -> tuple[PartFile, ...]:
+    live = {shard.templates.sha256: shard.templates for shard in shards if shard.templates.rows}
+    due = {shard.templates.sha256 for shard in shards if is_due(shard, as_of)}
+    new = {part.sha256 for part in part_change(head, shards).new} if before.orders or request else set()
+    named = _parts_of(store, head, request.deletions, frozenset(live)) if request else frozenset()
+    return tuple(part for sha256, part in live.items() if sha256 in due | new | named)
+
+
+def _parts_of(
+    store: ObjectStore, head: Snapshot | None, deletions: Sequence[Deletion], live: frozenset[str]
+) -> frozenset[str]:
+    """Parts that may hold what a request names: all of them for images, else those of the segments that do."""
+    if head is None or not head.indexed or any(deletion.kind == "image" for deletion in deletions):
+        return live
+    found: set[str] = set()
+    for segment in head.segments:
+        members = read_members(store, segment)
+        for kind in ("template", "subject"):
+            wanted = pa.array([deletion.id for deletion in deletions if deletion.kind == kind], pa.string())
+            if pc.any(pc.is_in(members[f"{kind}_id"], value_set=wanted)).as_py():
+                found.update(read_manifest(store, segment).parts)
+    return frozenset(found) & live
+
+
+def _named(present: Mapping[str, Mapping[str, list[str]]], request: DeletionRequest | None, day: date) -> list[Order]:
+    """The request as standing orders. An image stands for the templates it has now."""
+    if request is None:
+        return []
+    orders = []
+    for deletion in request.deletions:
+        rows = present[deletion.kind].get(deletion.id, ())
+        kind = "subject" if deletion.kind == "subject" else "template"
+        for name in [deletion.id] if rows and kind == deletion.kind else rows:
+            fields = {"reason": deletion.reason, "authority": deletion.authority, "ordered": day}
+            orders.append(Order.model_validate({"kind": kind, "id": name, **fields}))
+    return orders
+
+
+def _present(
+    request: DeletionRequest | None, parts: Iterable[PartFile], ids: TemplateIds
+) -> Mapping[str, Mapping[str, list[str]]]:
+    """By kind and id: the templates in these parts that the request names."""
+    found: dict[str, dict[str, list[str]]] = {kind: {} for kind in KINDS}
+    deletions = request.deletions if request else ()
+    wanted = {kind: pa.array([d.id for d in deletions if d.kind == kind], pa.string()) for kind in KINDS}
+    for _, table in ids.each(parts):
+        for kind in KINDS:
+            hits = table.filter(pc.is_in(table[f"{kind}_id"], value_set=wanted[kind]))
+            for name, template in zip(hits[f"{kind}_id"].to_pylist(), hits["template_id"].to_pylist(), strict=True):
+                found[kind].setdefault(name, []).append(template)
+    return found
+
+
+def _unknown(
+    request: DeletionRequest | None, present: Mapping[str, Mapping[str, list[str]]], before: Orders, erased: pa.Table
+) -> tuple[str, ...]:
+    """Lines that name nothing: neither in the parts, nor erased or ordered before."""
+    known = {kind: {*before.of(kind), *erased[f"{kind}_id"].to_pylist(), *present[kind]} for kind in KINDS}
+    return tuple(
+        f"{deletion.where}: nothing in the gallery has this {deletion.kind} id; check it"
+        for deletion in (request.deletions if request else ())
+        if deletion.id not in known[deletion.kind]
+    )
+
+
+def _with_next_expiry(shard: ShardEntry, ids: TemplateIds, as_of: date) -> ShardEntry:
+    """The shard with the earliest expiry after the day, where its part was read for a due one."""
+    if not is_due(shard, as_of):
+        return shard
+    if shard.templates.rows == 0:
+        return shard.model_copy(update={"next_expiry": None})
+    times = ids.of(shard.templates)["expires_at"]
+    later = times.filter(pc.greater_equal(times, pa.scalar(end_of(as_of), pa.timestamp("us", "UTC"))))
+    return shard.model_copy(update={"next_expiry": pc.min(later).as_py()})

@@ -1,0 +1,119 @@
+"""What a reindex has to do: each source as listed now against the head. Nothing but names and sizes is read."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from facebatch.config import ReindexConfig
+from facebatch.errors import ConfigError, StopError
+from facebatch.faces.models import ModelCard
+from facebatch.gallery.commits import shard_key
+from facebatch.gallery.snapshots import ShardEntry, Snapshot
+from facebatch.images.records import ImageShard
+from facebatch.images.shards import list_shards
+from facebatch.images.source import SourceSpec
+from facebatch.pipelines import embed
+from facebatch.pipelines.embed import EmbedPlan
+from facebatch.pipelines.embedding import RowsSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One source as it lies there now."""
+
+    rows: RowsSpec
+    shards: dict[str, ImageShard]
+    """By shard key, in the order of their URIs."""
+
+    @property
+    def source(self) -> str:
+        """URI that names the source in the gallery."""
+        return self.rows.source.uri
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlan:
+    """What became of the shards of one source since the head."""
+
+    listing: Listing
+    new: tuple[ImageShard, ...]
+    changed: tuple[ImageShard, ...]
+    """Same URI, other content or settings."""
+    replaced: tuple[ShardEntry, ...]
+    """The head's shards that `changed` replaces."""
+    gone: tuple[ShardEntry, ...]
+    """Shards of the head that are no longer listed."""
+    unchanged: int
+    embed: EmbedPlan
+    """Of the new and changed shards alone."""
+
+
+def list_sources(config: ReindexConfig, model: str) -> list[Listing]:
+    """All sources, listed. ConfigError when there is none, or one is given twice; StopError when two overlap."""
+    sources = [embed.whole_uri(source, config.s3) for source in config.sources]
+    _check_sources(sources)
+    listings = []
+    seen: dict[str, str] = {}
+    for source in sources:
+        rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces)
+        shards = list_shards(source, config.s3)
+        for shard in shards:
+            if shard.uri in seen:
+                raise StopError(f"{shard.uri} is listed by {seen[shard.uri]} and {source.uri}; let no sources overlap")
+            seen[shard.uri] = source.uri
+        part = rows.key_part()
+        listings.append(Listing(rows, {shard_key(shard, model=model, rows_config=part): shard for shard in shards}))
+    return listings
+
+
+def _check_sources(sources: Sequence[SourceSpec]) -> None:
+    if not sources:
+        raise ConfigError("sources: none is given; name at least one")
+    uris = [source.uri for source in sources]
+    twice = sorted({uri for uri in uris if uris.count(uri) > 1})
+    if twice:
+        raise ConfigError(f"sources: {twice[0]} is given twice; name each source once")
+
+
+def check_head(head: Snapshot | None, listings: Sequence[Listing], card: ModelCard) -> None:
+    """StopError when the head is of another model, or another source of it holds a shard that is listed here."""
+    if head is None:
+        return
+    if head.model != card.fingerprint:
+        raise StopError(
+            f"snapshot {head.seq} holds templates of model {head.model_name}, the config asks for {card.name}; "
+            "its deletions and segments do not carry over: embed into a new gallery"
+        )
+    named = {listing.source for listing in listings}
+    others = {shard.shard_uri: shard.source for shard in head.shards if shard.source not in named}
+    for listing in listings:
+        for shard in listing.shards.values():
+            if shard.uri in others:
+                raise StopError(f"{shard.uri} is in the gallery already, from the source {others[shard.uri]}")
+
+
+def plan_source(listing: Listing, head: Snapshot | None, committed: frozenset[str], model: str) -> SourcePlan:
+    """Pure: the source against the head, and what of it must be embedded given the keys already committed."""
+    standing = {shard.shard_uri: shard for shard in head.shards if shard.source == listing.source} if head else {}
+    new, changed, replaced = [], [], []
+    for key, shard in listing.shards.items():
+        before = standing.pop(shard.uri, None)
+        if before is None:
+            new.append(shard)
+        elif before.shard_key != key:
+            changed.append(shard)
+            replaced.append(before)
+    return SourcePlan(
+        listing=listing,
+        new=tuple(new),
+        changed=tuple(changed),
+        replaced=tuple(replaced),
+        gone=tuple(standing.values()),
+        unchanged=len(listing.shards) - len(new) - len(changed),
+        embed=embed.plan([*new, *changed], committed, listing.rows, model),
+    )
+
+
+def unnamed_sources(head: Snapshot | None, listings: Collection[Listing]) -> tuple[str, ...]:
+    """Sources of the head that the config does not name; their shards stay as they are."""
+    named = {listing.source for listing in listings}
+    return tuple(sorted({shard.source for shard in head.shards} - named)) if head else ()

@@ -1,0 +1,90 @@
+"""A night that fails a gate publishes nothing and says why; what it embedded waits for the next run."""
+
+from dataclasses import asdict
+
+import pytest
+
+from facebatch.errors import GateError
+from facebatch.gallery import snapshots
+from facebatch.gallery.figures import failed
+from facebatch.gallery.gates import GateSpec
+from facebatch.pipelines import reindex
+from facebatch.pipelines.reindex import ReindexReport
+from facebatch.storage.local import LocalStore
+from stored import digests, files
+from worlds import QUIET, World
+
+pytestmark = pytest.mark.integration
+
+STRICT = GateSpec(decode_error_most=0.0)
+
+
+def run(world: World, **changes: object) -> ReindexReport:
+    report = reindex.run(world.reindex(**changes), QUIET)
+    assert isinstance(report, ReindexReport)
+    return report
+
+
+def gallery(world: World) -> LocalStore:
+    return LocalStore(world.root / "gallery")
+
+
+def spoil(world: World) -> None:
+    """Six of the eight photos cut short: more than chance makes of any small share."""
+    for photo in files(world.root / "gallery-photos", "*.jpg")[:6]:
+        photo.write_bytes(photo.read_bytes()[:500])
+
+
+def test_every_gate_of_a_published_snapshot_has_a_figure(world: World) -> None:
+    run(world)
+    gates = {figure.name: figure for figure in snapshots.require_head(gallery(world)).gates}
+    assert {"counts.ledger", "counts.templates", "counts.segments", "rate.no_face.new"} <= set(gates)
+    assert gates["counts.segments"].passed is True
+    assert gates["counts.segments"].n == 8
+    assert gates["history.no_face.whole"].passed is None
+    assert not failed(gates.values())
+
+
+def test_a_failed_gate_publishes_nothing_and_its_work_is_not_done_twice(world: World) -> None:
+    run(world)
+    spoil(world)
+    before = digests(world.root / "gallery" / "snapshots")
+    with pytest.raises(GateError) as told:
+        run(world, gates=STRICT)
+    page = str(told.value)
+    assert page.startswith("snapshot 2 is not published\n")
+    assert "FAILED\n  rate.decode_error.new: 6 of 6 new or changed images could not be read (100.00%)" in page
+    assert max(len(line) for line in page.splitlines()) <= 100
+    assert told.value.exit_code == 2
+    assert digests(world.root / "gallery" / "snapshots") == before
+    report = run(world, gates=GateSpec(decode_error_most=1.0))
+    assert asdict(report)["snapshot"] == 2
+    assert report.published
+    assert report.shards_embedded == 0
+
+
+def test_figures_of_earlier_nights_are_what_later_ones_are_compared_with(world: World) -> None:
+    run(world)
+    gates = GateSpec(nights_least=2, decode_error_most=1.0)
+    photos = files(world.root / "gallery-photos", "*.jpg")
+    for photo in photos[:3]:
+        photo.write_bytes(photo.read_bytes() + b"\x00")
+        run(world, gates=gates)
+    figure = next(f for f in snapshots.require_head(gallery(world)).gates if f.name == "history.decode_error.whole")
+    assert figure.passed is True
+    for photo in photos:
+        photo.write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(GateError, match=r"history\.decode_error\.whole: 8 of 8 images"):
+        run(world, gates=gates)
+
+
+def test_a_person_deleted_before_a_night_is_not_a_face_that_went_missing(world: World) -> None:
+    photo = files(world.root / "gallery-photos", "*.jpg")[0]
+    request = world.root / "request.csv"
+    request.write_text(f"kind,id,reason,authority\nsubject,{photo.parent.name},asked,court\n")
+    run(world)
+    report = run(world, deletions=str(request))
+    assert report.published
+    photo.write_bytes(photo.read_bytes() + b"\x00")
+    assert run(world).published
+    assert snapshots.require_head(gallery(world)).templates == 7
