@@ -1,0 +1,89 @@
+"""Templates erased since an older snapshot: a rollback to it must not bring them back."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC
+
+import polars as pl
+import pyarrow as pa
+
+from facebatch.errors import CorruptError
+from facebatch.gallery import snapshots
+from facebatch.gallery.commits import PartFile, read_part
+from facebatch.gallery.history import numbers
+from facebatch.gallery.leases import SKEW
+from facebatch.gallery.orders import Orders, read_orders
+from facebatch.gallery.snapshots import Snapshot
+from facebatch.gallery.tombstones import joined, ordered, read_tables
+from facebatch.schemas import TOMBSTONES
+from facebatch.storage import layout
+from facebatch.storage.digest import digest
+from facebatch.storage.parquet import read_table
+from facebatch.storage.store import ObjectStore
+
+READ_AT_ONCE = 8
+_ERASURE = ("reason", "authority", "erased_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Erasures:
+    """What was erased after a snapshot."""
+
+    tombstones: pl.DataFrame
+    """Columns of `schemas.TOMBSTONES`, each template once."""
+    orders: Orders
+    """Who must not be enrolled again."""
+
+
+def later_erasures(store: ObjectStore, older: Snapshot, head: Snapshot) -> Erasures:
+    """Erasures that came after a snapshot, and the standing orders.
+
+    From the tables that later snapshots list, and from those stored since, whose snapshots may have been collected.
+    """
+    newer = (snapshots.read(store, seq) for seq in numbers(store) if seq > older.seq)
+    keys = {part.key for snapshot in newer for part in snapshot.tombstones}
+    since = older.created_at - SKEW
+    for info in store.list(layout.TOMBSTONES):
+        if info.modified is None or info.modified.astimezone(UTC) >= since:
+            keys.add(info.key)
+    keys -= {part.key for part in older.tombstones}
+    table = pl.DataFrame(joined([_read(store, key) for key in sorted(keys)]))
+    once = table.unique("template_id", keep="first", maintain_order=True)
+    return Erasures(once, read_orders(store, head.orders))
+
+
+def returning(store: ObjectStore, older: Snapshot, erasures: Erasures) -> pa.Table:
+    """`schemas.TOMBSTONES` of the live templates of a snapshot that were erased later, sorted by template_id.
+
+    A template counts when a tombstone or an order names it, an order its subject, or a tombstone its image, which gets
+    other template ids when it is embedded anew. Reads every template part, unless nothing was erased.
+    """
+    if erasures.tombstones.is_empty() and not erasures.orders.orders:
+        return TOMBSTONES.empty_table()
+    own = pl.DataFrame(joined(read_tables(store, older.tombstones)).select(["template_id"]))
+    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+        found = list(pool.map(lambda shard: _match(store, shard.templates, erasures, own), older.shards))
+    rows = pl.concat([pl.DataFrame(TOMBSTONES.empty_table()), *found]).sort("template_id")
+    return rows.to_arrow().cast(TOMBSTONES)
+
+
+def _read(store: ObjectStore, key: str) -> pa.Table:
+    data = store.get(key)
+    if layout.tombstones(digest(data)) != key:
+        raise CorruptError(f"{store.uri}/{key}: its content is not what its name says; restore it from a replica")
+    return read_table(data, kind="tombstones", origin=key)
+
+
+def _match(store: ObjectStore, part: PartFile, erasures: Erasures, own: pl.DataFrame) -> pl.DataFrame:
+    table = read_table(read_part(store, part), kind="templates", origin=part.key)
+    named = table.select(["template_id", "subject_id", "image_id"])
+    live = pl.DataFrame(named).join(own, on="template_id", how="anti")
+    erased = erasures.tombstones
+    images = erased.select("image_id", *_ERASURE).unique("image_id", keep="first", maintain_order=True)
+    found = [
+        live.join(erased.select("template_id", *_ERASURE), on="template_id"),
+        pl.DataFrame(ordered(named, erasures.orders)).join(live, on="template_id", how="semi"),
+        live.join(images, on="image_id"),
+    ]
+    rows = pl.concat([rows.select(TOMBSTONES.names) for rows in found])
+    return rows.unique("template_id", keep="first", maintain_order=True)

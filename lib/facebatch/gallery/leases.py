@@ -1,0 +1,184 @@
+"""Leases: who reads or changes a gallery at this moment, so that garbage collection takes no file from under them.
+
+A lease is a document that its holder renews until the work is done; a holder that was killed stops renewing, and its
+lease ends by itself. Whoever needs protection puts the lease first and looks afterwards, and so does the collection, so
+that of two who begin at the same time at least one sees the other:
+
+- a reader puts a lease on a snapshot, then looks whether the snapshot is there; the collection deletes a snapshot,
+  then looks for leases on it, and puts it back when there is one;
+- a writer puts a lease, then waits for a collection to end; the collection puts a lease, then stops for a writer. A
+  writer may build on anything that is stored, such as the commits of a run that was killed last week.
+"""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from os import getpid
+from typing import Literal
+from uuid import uuid4
+
+from facebatch.errors import FacebatchError, NotFoundError, RetryableError
+from facebatch.gallery.commits import find
+from facebatch.schemas import FORMAT_VERSION
+from facebatch.spec import Spec
+from facebatch.storage import layout
+from facebatch.storage.documents import dump
+from facebatch.storage.store import ObjectStore
+
+_LOG = logging.getLogger(__name__)
+
+TTL = timedelta(minutes=10)
+"""A lease ends this long after it was last renewed; it is renewed three times in this time."""
+SKEW = timedelta(minutes=10)
+"""Clocks of two machines may differ by this much: others honour a lease so much longer."""
+WAIT_S = 60.0
+"""Seconds that a writer waits for a collection to end."""
+_POLL_S = 0.5
+
+
+class Lease(Spec):
+    """What a holder does to the gallery, until when."""
+
+    format_version: int = FORMAT_VERSION
+    kind: Literal["read", "write", "collect"]
+    holder: str
+    """Which command, on which machine: for a person."""
+    snapshot: int | None = None
+    """What a reader reads."""
+    expires_at: datetime
+    """By the holder's clock, aware UTC; renewed."""
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether others must honour it."""
+        return now < self.expires_at + SKEW
+
+
+class Held:
+    """A lease of this process, renewed by a thread."""
+
+    def __init__(self, store: ObjectStore, first: Lease, ttl: timedelta) -> None:
+        """Put the lease and begin to renew it."""
+        self.key = layout.lease(uuid4().hex)
+        self._store = store
+        self._ttl = ttl
+        self._ended = threading.Event()
+        self._lease = self._put(first)
+        self._thread = threading.Thread(target=self._keep, name=f"lease {first.kind}", daemon=True)
+        self._thread.start()
+
+    def require(self) -> None:
+        """RetryableError when the lease ran out, because it could not be renewed or the machine slept."""
+        if not self._is_current():
+            raise RetryableError(
+                f"{self._store.uri}/{self.key}: ended before the work did, so files may be gone; run the command again"
+            )
+
+    def give_up(self) -> None:
+        """Stop renewing and remove the lease; where the store does not answer it ends by itself."""
+        self._ended.set()
+        self._thread.join()
+        try:
+            self._store.delete(self.key)
+        except FacebatchError as error:
+            _LOG.warning("a lease could not be removed and ends by itself: %s", error)
+
+    def _is_current(self) -> bool:
+        return datetime.now(UTC) < self._lease.expires_at
+
+    def _put(self, lease: Lease) -> Lease:
+        renewed = lease.model_copy(update={"expires_at": datetime.now(UTC) + self._ttl})
+        self._store.put(self.key, dump(renewed))
+        return renewed
+
+    def _keep(self) -> None:
+        """Renew while the lease lasts. One that ran out stays so: others may have acted on that."""
+        while not self._ended.wait(self._ttl.total_seconds() / 3) and self._is_current():
+            try:
+                renewed = self._put(self._lease)
+            except FacebatchError as error:
+                _LOG.warning("a lease could not be renewed and is tried again: %s", error)
+                continue
+            if self._is_current():
+                self._lease = renewed
+
+
+@contextmanager
+def reading(store: ObjectStore, snapshot: int, work: str, *, ttl: timedelta = TTL) -> Iterator[Held]:
+    """Keep a snapshot and all it refers to while the context lasts. NotFoundError when it is gone already.
+
+    `work` says who reads, for a person. The credentials must allow to put and delete below `leases/`.
+    """
+    with _held(store, "read", work, snapshot=snapshot, ttl=ttl) as held:
+        try:
+            store.head(layout.snapshot(snapshot))
+        except NotFoundError:
+            raise NotFoundError(
+                f"{store.uri}: snapshot {snapshot} was garbage collected; `facebatch gallery log` lists those there are"
+            ) from None
+        yield held
+
+
+@contextmanager
+def writing(store: ObjectStore, work: str, *, wait_s: float = WAIT_S, ttl: timedelta = TTL) -> Iterator[Held]:
+    """Keep everything that is stored while the context lasts: a run may build on any of it.
+
+    Call `require` of what it yields just before publishing. RetryableError when a collection does not end in `wait_s`.
+    """
+    with _held(store, "write", work, ttl=ttl) as held:
+        deadline = time.monotonic() + wait_s
+        while (other := _other(store, held, frozenset({"collect"}))) is not None:
+            if time.monotonic() >= deadline:
+                raise _busy(store, other, work)
+            time.sleep(min(_POLL_S, wait_s))
+        yield held
+
+
+@contextmanager
+def collecting(store: ObjectStore, work: str, *, ttl: timedelta = TTL) -> Iterator[Held]:
+    """Delete what nothing refers to while the context lasts. RetryableError when somebody writes or collects."""
+    with _held(store, "collect", work, ttl=ttl) as held:
+        other = _other(store, held, frozenset({"write", "collect"}))
+        if other is not None:
+            raise _busy(store, other, work)
+        yield held
+
+
+def read_leases(store: ObjectStore) -> dict[str, Lease]:
+    """All leases by key, live or not. One that is removed while they are read is left out."""
+    found = {info.key: find(store, info.key, Lease) for info in store.list(layout.LEASES)}
+    return {key: lease for key, lease in found.items() if lease is not None}
+
+
+@contextmanager
+def _held(
+    store: ObjectStore,
+    kind: Literal["read", "write", "collect"],
+    work: str,
+    *,
+    ttl: timedelta,
+    snapshot: int | None = None,
+) -> Iterator[Held]:
+    holder = f"{work} on {socket.gethostname()}, process {getpid()}"
+    held = Held(store, Lease(kind=kind, holder=holder, snapshot=snapshot, expires_at=datetime.now(UTC)), ttl)
+    try:
+        yield held
+    finally:
+        held.give_up()
+
+
+def _other(store: ObjectStore, held: Held, kinds: frozenset[str]) -> Lease | None:
+    now = datetime.now(UTC)
+    found = (lease for key, lease in read_leases(store).items() if key != held.key and lease.kind in kinds)
+    return next((lease for lease in found if lease.is_live(now)), None)
+
+
+def _busy(store: ObjectStore, other: Lease, work: str) -> RetryableError:
+    until = (other.expires_at + SKEW).astimezone(UTC)
+    return RetryableError(
+        f"{store.uri}: {other.holder}, is at work there, so {work} has to wait; run it again when that is done, or "
+        f"after {until:%H:%M} UTC if it was killed"
+    )

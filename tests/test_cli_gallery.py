@@ -1,0 +1,139 @@
+"""`facebatch gallery`: what each command prints and returns, on a gallery on disk."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facebatch.cli import main
+from facebatch.storage.local import LocalStore
+from gallery.small import Shard, SmallGallery, objects
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    gallery = SmallGallery(LocalStore(tmp_path / "gallery"))
+    gallery.embed(Shard("a"), Shard("b", 5))
+    gallery.embed(Shard("a", version=1), Shard("c", 2))
+    gallery.erase("a000001")
+    return tmp_path / "gallery"
+
+
+def said(capsys: pytest.CaptureFixture[str], root: Path, *arguments: str) -> str:
+    main(["gallery", *arguments, "--gallery", str(root), "--quiet"])
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def told(capsys: pytest.CaptureFixture[str], root: Path, *arguments: str) -> dict[str, Any]:
+    found = json.loads(said(capsys, root, *arguments, "--json"))
+    assert isinstance(found, dict)
+    return found
+
+
+def fails(capsys: pytest.CaptureFixture[str], root: Path, *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(["gallery", *arguments, "--gallery", str(root)])
+    out, err = capsys.readouterr()
+    assert err.startswith("facebatch: ")
+    return int(str(stop.value.code)), out, err
+
+
+def test_log(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    said(capsys, root, "pin", "2", "--name", "before", "--by", "unit 4")
+    said(capsys, root, "rollback", "2", "--reason", "a bad batch")
+    lines = said(capsys, root, "log").splitlines()
+    headings = [line for line in lines if not line.startswith(" ") and line]
+    assert headings == [
+        "snapshot 6 (head)",
+        "snapshot 5",
+        "snapshot 4",
+        "snapshot 3",
+        "snapshot 2 (pinned as before)",
+        "snapshot 1",
+    ]
+    text = "\n".join(lines)
+    assert "templates   7 (+3), of 8 images" in text
+    assert "restates    snapshot 2: a bad batch" in text
+    assert "shards      2 (1 new, 1 changed, 1 gone)" in text
+    assert said(capsys, root, "log", "-n", "2").count("published") == 2
+    entries = told(capsys, root, "log", "--limit", "1")["snapshots"]
+    assert [(entry["seq"], entry["is_head"], entry["restates"]) for entry in entries] == [(6, True, 2)]
+
+
+def test_show(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    text = said(capsys, root, "show")
+    assert "source s3://in: 5 templates of 5 images in 2 shards" in text
+    assert "Flat, 4 of 5 rows live" in text
+    older = told(capsys, root, "show", "2")
+    assert (older["entry"]["seq"], older["outcomes"], older["dim"]) == (2, {"ok": 8}, 8)
+    folder = LocalStore(root)
+    sizes = {info.key: info.size for info in folder.list()}
+    assert older["bytes"]["templates"] == sum(
+        sizes[shard["templates"]["key"]] for shard in json.loads(folder.get("snapshots/000000000002.json"))["shards"]
+    )
+
+
+def test_diff(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    text = said(capsys, root, "diff", "2", "5", "--templates")
+    assert "+ c000000\n+ c000001\n" in text
+    assert "- a000001\n- b000000\n" in text
+    assert "~ a000000\n~ a000002\n" in text
+    assert "6 (1 by tombstones)" in text
+    counts = told(capsys, root, "diff", "2", "5")
+    assert (counts["added"], counts["removed"], counts["re_embedded"], counts["unchanged"]) == (2, 6, 2, 0)
+    assert "ids" not in counts
+    assert fails(capsys, root, "diff", "2", "9")[0] == 2
+
+
+def test_verify(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    assert "0 faults" in said(capsys, root, "verify", "--all")
+    assert told(capsys, root, "verify", "2")["faults"] == []
+    broken = next(root.glob("segments/*/codes-*"))
+    broken.write_bytes(broken.read_bytes()[:-1])
+    code, out, err = fails(capsys, root, "verify", "--all", "--quiet")
+    assert (code, err.count("\n")) == (2, 1)
+    assert ": 1 fault;" in err
+    assert out.count(broken.name) == 1
+    code, out, _ = fails(capsys, root, "verify", "--all", "--json")
+    assert code == 2
+    assert [fault["key"] for fault in json.loads(out)["faults"]] == [broken.relative_to(root).as_posix()]
+
+
+def test_rollback_plans_and_refuses(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    plan = told(capsys, root, "rollback", "2", "--reason", "trial", "--dry-run")
+    assert (plan["published"], plan["still_erased"]) == (False, 1)
+    assert len(list(root.glob("snapshots/*"))) == 5
+    assert fails(capsys, root, "rollback", "2")[0] == 2
+    assert "is the head already" in fails(capsys, root, "rollback", "5", "--reason", "x")[2]
+
+
+def test_gc(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    store = LocalStore(root)
+    said(capsys, root, "pin", "2", "--name", "before")
+    spec = ("gc", "--keep-last", "1", "--keep-days", "0", "--grace-hours", "0")
+    before = objects(store)
+    plan = told(capsys, root, *spec, "--dry-run")
+    assert objects(store) == before
+    assert plan["snapshots"] == [1, 3, 4]
+    text = said(capsys, root, *spec)
+    assert "deleted: snapshots 1, 3-4" in text
+    assert "snapshot 2 stays: pinned as before" in text
+    assert "snapshot 5 stays: head" in text
+    said(capsys, root, "unpin", "before")
+    assert told(capsys, root, *spec)["deleted"]["snapshots"]["objects"] == 1
+    assert "0 faults" in said(capsys, root, "verify", "--all")
+
+
+@pytest.mark.parametrize("arguments", [["log", "-n", "-1"], ["gc", "--keep-last", "0"], ["pin", "2"], ["show", "two"]])
+def test_a_wrong_value_is_one_line(capsys: pytest.CaptureFixture[str], root: Path, arguments: list[str]) -> None:
+    code, out, err = fails(capsys, root, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+def test_settings_may_come_from_a_file(capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path) -> None:
+    (tmp_path / "gallery.yaml").write_text(f"gallery: {root}\n")
+    main(["gallery", "log", "--config", str(tmp_path / "gallery.yaml")])
+    assert capsys.readouterr().out.startswith("snapshot 5 (head)\n")
