@@ -249,6 +249,7 @@ class DyingStore:
         return guarded
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("after", "rows"), [(False, 0), (True, 1000)])
 def test_killed_at_any_write_the_rerun_gives_the_same_snapshot(

@@ -1,0 +1,147 @@
+"""Bugs to plant: each undoes one thing that the protocol rests on. A simulation that misses one is worth nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from facebatch.errors import FacebatchError, StaleError
+from facebatch.gallery import snapshots
+from facebatch.gallery.collect import Garbage, References, find_garbage
+from facebatch.gallery.commits import PartFile, put_first
+from facebatch.gallery.leases import Held
+from facebatch.gallery.snapshots import Snapshot
+from facebatch.pipelines import embed, embedding, gallery_collect, index
+from facebatch.storage import layout
+from facebatch.storage.digest import digest
+from facebatch.storage.documents import dump
+from facebatch.storage.store import ObjectStore
+from simulation.scheduler import Actor, running
+from simulation.store import SimulatedStore
+from simulation.world import World
+
+
+def blind_put(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A snapshot is put whether its number is taken or not."""
+
+    def put(store: ObjectStore, key: str, document: Snapshot) -> tuple[Snapshot, bool]:
+        store.put(key, dump(document))
+        return document, True
+
+    patch.setattr(snapshots, "put_first", put)
+
+
+def refused_is_lost(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A refused put-if-absent counts as lost, also where the object is one's own and only the first reply was lost."""
+
+    def put(store: SimulatedStore, key: str, data: bytes) -> bool:
+        return store._ask("put-if-absent", key, partial(store._create, key, data))
+
+    def publish(store: ObjectStore, snapshot: Snapshot) -> Snapshot:
+        if not put_first(store, layout.snapshot(snapshot.seq), snapshot)[1]:
+            raise StaleError("another run was first")
+        return snapshot
+
+    patch.setattr(SimulatedStore, "put_if_absent", put)
+    patch.setattr(snapshots, "publish", publish)
+
+
+def parts_without_attempt(patch: pytest.MonkeyPatch, world: World) -> None:
+    """All attempts write a part to one key."""
+    patch.setattr(layout, "part", lambda folder, work_key, attempt: f"{folder}{work_key}-0.parquet")
+
+
+def commit_before_parts(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A commit is put, and with it perhaps a snapshot published, before the parts it names are there."""
+    waiting: dict[Actor | None, list[tuple[str, bytes]]] = {}
+
+    def put_part(store: ObjectStore, key: str, data: bytes, rows: int) -> PartFile:
+        waiting.setdefault(running(), []).append((key, data))
+        return PartFile(key=key, sha256=digest(data), size=len(data), rows=rows)
+
+    def put_commit(store: ObjectStore, key: str, document: Any) -> tuple[Any, bool]:
+        result = put_first(store, key, document)
+        for part, data in waiting.pop(running(), []):
+            store.put(part, data)
+        return result
+
+    patch.setattr(embedding, "put_part", put_part)
+    patch.setattr(embedding, "put_first", put_commit)
+
+
+def overtaken(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A run publishes what it listed although another one may have listed the source later."""
+    patch.setattr(snapshots, "check_not_overtaken", lambda store, since, head, source: None)
+
+
+def no_grace(patch: pytest.MonkeyPatch, world: World) -> None:
+    """What nothing refers to is collected however young it is."""
+
+    def find(store: ObjectStore, references: References, before: datetime) -> Garbage:
+        return find_garbage(store, references, world.scheduler.now + timedelta(days=1))
+
+    patch.setattr(gallery_collect, "find_garbage", find)
+
+
+def files_before_documents(patch: pytest.MonkeyPatch, world: World) -> None:
+    """The collection deletes the files before the documents that name them."""
+
+    def find(store: ObjectStore, references: References, before: datetime) -> Garbage:
+        found = find_garbage(store, references, before)
+        return replace(found, documents=found.files, files=found.documents)
+
+    patch.setattr(gallery_collect, "find_garbage", find)
+
+
+def writers_without_lease(patch: pytest.MonkeyPatch, world: World) -> None:
+    """Runs and collections do not keep out of each other's way."""
+
+    @contextmanager
+    def writing(store: ObjectStore, work: str) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(require=lambda: None)
+
+    patch.setattr(embed, "writing", writing)
+    patch.setattr(index, "writing", writing)
+
+
+def readers_overlooked(patch: pytest.MonkeyPatch, world: World) -> None:
+    """The collection does not ask who reads."""
+    patch.setattr(gallery_collect, "held_snapshots", lambda store: {})
+
+
+def condemned_put_back_blindly(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A collection puts every condemned snapshot back, also one whose files are gone since."""
+    patch.setattr(gallery_collect, "missing", lambda store, keys: [])
+
+
+def lapsed_lease_renewed(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A holder that slept takes its lease up again, as if nobody could have acted on its end."""
+
+    def keep(held: Held) -> None:
+        while not held._ended.wait(held._ttl.total_seconds() / 3):
+            try:
+                held._lease = held._put(held._lease)
+            except FacebatchError:
+                continue
+
+    patch.setattr(Held, "_keep", keep)
+
+
+PLANTED = (
+    blind_put,
+    refused_is_lost,
+    parts_without_attempt,
+    commit_before_parts,
+    overtaken,
+    no_grace,
+    files_before_documents,
+    writers_without_lease,
+    readers_overlooked,
+    lapsed_lease_renewed,
+    condemned_put_back_blindly,
+)

@@ -1,0 +1,195 @@
+"""An object store inside the simulation: consistent objects in a dict, reached over a network that a seed decides."""
+
+import os
+import weakref
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+from typing import TypeVar
+
+from facebatch.errors import NotFoundError, RetryableError
+from facebatch.storage.digest import digest, require_digest, require_size
+from facebatch.storage.files import disk_faults, scratch_file
+from facebatch.storage.keys import checked_key, checked_prefix, checked_range
+from facebatch.storage.store import ObjectInfo
+from simulation.scheduler import UnansweredError, running
+
+ValueT = TypeVar("ValueT")
+
+ATTEMPTS = 5
+"""Of one request, before it is given up with a RetryableError."""
+PAGE = 1000
+
+_STORES: weakref.WeakValueDictionary[str, "SimulatedStore"] = weakref.WeakValueDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object."""
+
+    data: bytes
+    sha256: str
+    modified: datetime
+
+
+Observer = Callable[[str, Stored | None, Stored | None], None]
+"""Called with key, object before and object after, whenever an object is put, replaced or deleted."""
+
+
+class SimulatedStore:
+    """An ObjectStore. Each request of a simulated process is one step of the schedule; others are carried out at once.
+
+    The client's side repeats unanswered requests, and asks after a refused condition whether the object is its own, as
+    `storage.s3` does. Lists come in pages, between which objects come and go.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        page: int = PAGE,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        observe: Observer = lambda key, before, after: None,
+    ) -> None:
+        self.objects: dict[str, Stored] = {}
+        self._keys: list[str] = []
+        """Sorted."""
+        self._name = name
+        self._page = page
+        self._clock = clock
+        self._observe = observe
+        _STORES[name] = self
+
+    def __reduce__(self) -> tuple[Callable[[str], "SimulatedStore"], tuple[str]]:
+        return _found, (self._name,)
+
+    @property
+    def uri(self) -> str:
+        """`simulated://name`."""
+        return f"simulated://{self._name}"
+
+    def get(self, key: str, *, sha256: str | None = None, max_bytes: int | None = None) -> bytes:
+        """See ObjectStore."""
+        stored = self._read("get", key)
+        require_size(f"{self.uri}/{key}", len(stored.data), max_bytes)
+        require_digest(f"{self.uri}/{key}", stored.sha256, sha256)
+        return stored.data
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """See ObjectStore."""
+        checked_range(self.uri, key, start, length)
+        return self._read("get", key).data[start : start + length]
+
+    def get_file(self, key: str, path: Path, *, sha256: str | None = None) -> None:
+        """See ObjectStore. The folder of `path` must exist."""
+        data = self.get(key, sha256=sha256)
+        with disk_faults(str(path)), scratch_file(path.parent) as scratch:
+            scratch.write_bytes(data)
+            os.replace(scratch, path)
+
+    def local_path(self, key: str) -> Path | None:
+        """See ObjectStore."""
+        checked_key(self.uri, key)
+        return None
+
+    def head(self, key: str) -> ObjectInfo:
+        """See ObjectStore."""
+        return _info(key, self._read("head", key))
+
+    def put(self, key: str, data: bytes) -> None:
+        """See ObjectStore."""
+        checked_key(self.uri, key)
+        self._ask("put", key, partial(self._set, key, bytes(data)))
+
+    def put_file(self, key: str, path: Path) -> None:
+        """See ObjectStore."""
+        with disk_faults(str(path)):
+            data = path.read_bytes()
+        self.put(key, data)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """See ObjectStore."""
+        checked_key(self.uri, key)
+        while True:
+            if self._ask("put-if-absent", key, partial(self._create, key, bytes(data))):
+                return True
+            with suppress(NotFoundError):  # refused, then removed: ask again
+                return self.get(key) == data
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """See ObjectStore."""
+        return self._pages(checked_prefix(self.uri, prefix))
+
+    def delete(self, key: str) -> None:
+        """See ObjectStore."""
+        checked_key(self.uri, key)
+        self._ask("delete", key, partial(self._remove, key))
+
+    def _pages(self, prefix: str) -> Iterator[ObjectInfo]:
+        after = ""
+        while True:
+            page = self._ask("list", prefix, partial(self._list, prefix, after))
+            yield from page
+            if len(page) < self._page:
+                return
+            after = page[-1].key
+
+    def _read(self, operation: str, key: str) -> Stored:
+        checked_key(self.uri, key)
+        stored = self._ask(operation, key, partial(self.objects.get, key))
+        if stored is None:
+            raise NotFoundError(f"{self.uri}/{key}: there is no such object")
+        return stored
+
+    def _ask(self, operation: str, key: str, effect: Callable[[], ValueT]) -> ValueT:
+        actor = running()
+        if actor is None:
+            return effect()
+        label = f"{operation} {key}"
+        for _ in range(ATTEMPTS):
+            try:
+                return actor.scheduler.request(actor, label, effect)
+            except UnansweredError:
+                continue
+        raise RetryableError(f"{self.uri}/{key}: {ATTEMPTS} requests were not answered; rerun when the store is well")
+
+    def _set(self, key: str, data: bytes) -> None:
+        before, after = self.objects.get(key), self._stamped(data)
+        self.objects[key] = after
+        if before is None:
+            insort(self._keys, key)
+        self._observe(key, before, after)
+
+    def _create(self, key: str, data: bytes) -> bool:
+        after = self._stamped(data)
+        if self.objects.setdefault(key, after) is not after:
+            return False
+        insort(self._keys, key)
+        self._observe(key, None, after)
+        return True
+
+    def _remove(self, key: str) -> None:
+        before = self.objects.pop(key, None)
+        if before is not None:
+            self._keys.remove(key)
+            self._observe(key, before, None)
+
+    def _list(self, prefix: str, after: str) -> tuple[ObjectInfo, ...]:
+        start = bisect_right(self._keys, after) if after else bisect_left(self._keys, prefix)
+        page = self._keys[start : start + self._page]
+        return tuple(_info(key, self.objects[key]) for key in takewhile(lambda key: key.startswith(prefix), page))
+
+    def _stamped(self, data: bytes) -> Stored:
+        return Stored(data, digest(data), self._clock())
+
+
+def _found(name: str) -> SimulatedStore:
+    return _STORES[name]
+
+
+def _info(key: str, stored: Stored) -> ObjectInfo:
+    return ObjectInfo(key=key, size=len(stored.data), etag=stored.sha256, modified=stored.modified)
