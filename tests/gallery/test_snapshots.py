@@ -83,6 +83,47 @@ def test_two_runs_that_would_publish_the_same_content_agree(store: MemoryStore) 
     assert snapshots.publish(store, second) == first
 
 
+def test_a_run_that_was_overtaken_in_its_source_is_told(store: MemoryStore) -> None:
+    first = snapshots.publish(store, snapshot(1, commit("a"), commit("b")))
+    other = snapshots.publish(store, snapshot(2, commit("x", "s3://other"), head=first))
+    snapshots.check_not_overtaken(store, None, None, "s3://in")
+    snapshots.check_not_overtaken(store, first, other, "s3://in")
+    with pytest.raises(StaleError, match=r"another run embedded s3://other.*run the same command again"):
+        snapshots.check_not_overtaken(store, first, other, "s3://other")
+    with pytest.raises(StaleError, match=r"s3://in"):
+        snapshots.check_not_overtaken(store, None, other, "s3://in")
+    snapshots.publish(store, snapshot(3, commit("a"), head=other))
+    back = snapshots.publish(store, snapshot(4, commit("a"), commit("b"), head=other))
+    with pytest.raises(StaleError, match=r"s3://in"):
+        snapshots.check_not_overtaken(store, other, back, "s3://in")
+    store.delete(layout.snapshot(2))
+    with pytest.raises(StaleError, match=r"s3://in"):
+        snapshots.check_not_overtaken(store, first, back, "s3://in")
+
+
+def test_a_head_that_is_collected_while_it_is_looked_up_has_a_successor(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = snapshots.read
+    snapshots.publish(store, snapshot(1, commit("a")))
+
+    def late(store: MemoryStore, seq: int) -> Snapshot:
+        if seq == 1:
+            snapshots.publish(store, snapshot(2, commit("b")))
+            store.delete(layout.snapshot(1))
+        return read(store, seq)
+
+    monkeypatch.setattr(snapshots, "read", late)
+    assert snapshots.require_head(store).seq == 2
+
+
+def test_a_head_that_is_listed_and_not_there_is_an_error(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshots.publish(store, snapshot(1, commit("a")))
+    monkeypatch.setattr(store, "get", MemoryStore("empty").get)
+    with pytest.raises(NotFoundError, match="no snapshot 1"):
+        snapshots.head(store)
+
+
 def test_a_source_replaces_only_its_own_shards() -> None:
     head = snapshot(2, commit("x", "s3://b"), head=snapshot(1, commit("a"), commit("b")))
     assert [shard.shard_key for shard in head.shards] == ["x", "a", "b"]

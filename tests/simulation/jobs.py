@@ -69,7 +69,7 @@ def collector_job(world: World) -> Callable[[], None]:
             gallery_collect.run(world.store, spec, SilentProgress())
 
     def collect() -> None:
-        for _ in range(2):
+        for _ in range(3):
             _repeat(world, once)
             world.scheduler.wait(lambda: False, 1500.0)
 

@@ -15,7 +15,7 @@ from simulation.scheduler import Scheduler
 BATCHES = 4
 BATCH = 30
 MANY = 3000
-PATIENCE = 600
+PATIENCE = 2000
 """Seeds after which a planted bug counts as missed."""
 
 PLAIN = (

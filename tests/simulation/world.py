@@ -104,9 +104,9 @@ def _slow_machines(draw: random.Random) -> Faults:
     return Faults(
         crash=draw.choice((0.0, 0.02)),
         lost=draw.choice((0.0, 0.02)),
-        late=draw.choice((0.0, 0.02)),
-        hang=draw.choice((0.02, 0.08)),
-        sleep=draw.choice((0.0, 0.08)),
+        late=draw.choice((0.0, 0.1)),
+        hang=draw.choice((0.02, 0.05)),
+        sleep=draw.choice((0.0, 0.15)),
         zombies=draw.choice((0.0, 0.3)),
     )
 
