@@ -125,11 +125,14 @@ def _step(world: World) -> bool:
 def _compare(world: World) -> None:
     """The head holds what it would hold had nothing gone wrong. Machines that differ have no such one end."""
     if world.shape.mixed_fleet or world.rules.breach:
-        return
+        return None
+    if not world.rules.history:
+        return world.rules.report("nothing was ever published")
     found = world.rules.history[-1].content_sha256
     expected = _undisturbed(tuple(source.revisions[-1] for source in world.sources.values()), world.shape.indexes)
     if found != expected:
-        world.rules.report(f"the head holds {found[:12]}, after undisturbed runs it would hold {expected[:12]}")
+        return world.rules.report(f"the head holds {found[:12]}, after undisturbed runs it would hold {expected[:12]}")
+    return None
 
 
 @functools.lru_cache(maxsize=4096)

@@ -254,7 +254,7 @@ class Scheduler:
         elif drawn < self.faults.hang + self.faults.sleep and not label.startswith(AWAKE):
             self.trace.append((self.steps, actor.name, label, "asleep"))
             for thread in actor.threads:
-                thread.due = None if thread.due is None else thread.due + HOUR_S
+                thread.due = None if thread.due is None else max(thread.due, self.seconds + HOUR_S)
             self.wait(lambda: False, HOUR_S)
         else:
             self.hub.switch()

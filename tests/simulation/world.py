@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -215,5 +215,5 @@ class World:
                 return self.scheduler.request(actor, label, effect)
         return effect()
 
-    def _now(self) -> object:
+    def _now(self) -> datetime:
         return self.scheduler.now
