@@ -55,8 +55,10 @@ class Requests:
         )
 
 
-SEARCH = Requests(get=53, put=29, list=3, delete=4)
-"""Once: the trial of put-if-absent (27 PUT, 49 GET, 4 DELETE), head snapshot, probes, outcomes and certificate."""
+SEARCH = Requests(get=54, put=30, list=3, delete=5)
+"""Once: the trial of put-if-absent (27 PUT, 49 GET, 4 DELETE), the lease of the snapshot (1 each, and a PUT every few
+minutes on top), head snapshot, probes, outcomes and certificate.
+"""
 PROBE_SHARD = Requests(get=3)
 """Its commit, templates and ledger."""
 PROBE_BLOCK = Requests(put=2)
@@ -64,7 +66,7 @@ PROBE_BLOCK = Requests(put=2)
 CELL = Requests(get=3, put=2)
 """Whether it is done, its probes, later its candidates for the merge; candidates and commit."""
 OPENED = Requests(get=1)
-"""The manifest of a segment."""
+"""The manifest of a segment; one more on top where it has dead rows."""
 
 
 @dataclass(frozen=True, slots=True)
