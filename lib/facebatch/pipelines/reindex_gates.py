@@ -42,13 +42,14 @@ def history(store: ObjectStore, parent: Snapshot | None, spec: GateSpec) -> list
 
 
 def faces_kept(store: ObjectStore, shards: tuple[ShardEntry, ...]) -> dict[str, int]:
-    """Sum of the ledger's column by shard key, less the faces whose templates were purged since."""
+    """Sum of the ledger's column by shard key, for the shards of which nothing was purged since they were embedded."""
 
-    def one(shard: ShardEntry) -> tuple[str, int]:
-        ledger = read_table(read_part(store, shard.ledger), kind="ledger", origin=shard.ledger.key)
+    def one(shard: ShardEntry) -> tuple[str, int] | None:
         commit = find_commit(store, shard.shard_key)
-        purged = commit.templates.rows - shard.templates.rows if commit else 0
-        return shard.shard_key, int(pc.sum(ledger["faces_kept"]).as_py() or 0) - purged
+        if commit is None or commit.templates != shard.templates:
+            return None
+        ledger = read_table(read_part(store, shard.ledger), kind="ledger", origin=shard.ledger.key)
+        return shard.shard_key, int(pc.sum(ledger["faces_kept"]).as_py() or 0)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(pool.map(one, shards))
+        return dict(found for found in pool.map(one, shards) if found is not None)
