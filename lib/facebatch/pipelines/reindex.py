@@ -83,11 +83,11 @@ def _day(config: ReindexConfig) -> date:
 
 
 def _embed(plan: SourcePlan, builder: Builder, card: ModelCard) -> None:
-    todo = plan.embed
+    shards = plan.embed
     config = builder.config
-    check_memory(config.run, builder.executor, todo.memory, len(todo.pending), what="embed")
+    check_memory(config.run, builder.executor, shards.memory, len(shards.pending), what="embed")
     target = Target(builder.store.uri, builder.store, config.s3)
-    embed_shards(todo, plan.listing.rows, target, card, builder.executor, builder.progress)
+    embed_shards(shards, plan.listing.rows, target, card, builder.executor, builder.progress)
 
 
 def _publish(job: Job, builder: Builder, held: Held) -> tuple[Snapshot, bool, Content]:
