@@ -11,6 +11,7 @@ from facebatch.config import IndexConfig
 from facebatch.errors import CorruptError, NotFoundError, PlanError, RunFailedError
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import put_part, read_part
+from facebatch.gallery.figures import GateFigure
 from facebatch.index.segment import members_of, read_manifest
 from facebatch.index.spec import IndexSpec
 from facebatch.match.settings import MatchSpec
@@ -162,3 +163,16 @@ def test_members_name_the_subjects_of_the_folders(finished: World) -> None:
     members = members_of(np.fromfile(finished.root / "gallery" / manifest.members.key, np.uint8), manifest)
     subjects = sorted(path.name for path in (finished.root / "gallery-photos").iterdir())
     assert pa.array(subjects).equals(members["subject_id"].combine_chunks())
+
+
+def test_what_was_said_of_the_head_is_not_said_of_the_snapshot_after_it(searchable: World) -> None:
+    gallery = LocalStore(searchable.root / "gallery")
+    head = snapshots.require_head(gallery)
+    figure = GateFigure(name="counts.ledger", passed=True, words="all agree", n=3)
+    said = {"segments": (), "restates": 1, "reason": "a bad batch", "gates": (figure,)}
+    snapshots.publish(gallery, head.model_copy(update={**snapshots.next_number(head), **said}))
+    run(searchable)
+    after = snapshots.require_head(gallery)
+    assert (after.seq, after.parent) == (head.seq + 2, head.seq + 1)
+    assert after.segments == head.segments
+    assert (after.restates, after.reason, after.gates) == (None, None, ())

@@ -1,7 +1,9 @@
 """Snapshots: numbered, immutable, complete lists of what is live. The highest number is the head."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
 
 from facebatch.errors import NotFoundError, StaleError, StopError
 from facebatch.gallery.commits import NOT_RECORDED, PartFile, ShardCommit, put_first
@@ -176,6 +178,21 @@ def check_not_overtaken(store: ObjectStore, since: Snapshot | None, head: Snapsh
 
 def _keys_of(snapshot: Snapshot | None, source: str) -> list[tuple[str, str]]:
     return [(s.shard_uri, s.shard_key) for s in snapshot.shards if s.source == source] if snapshot else []
+
+
+def next_number(head: Snapshot | None) -> dict[str, Any]:
+    """The fields of the snapshot after `head` that follow from its place alone: number, parent, a new run id, the time,
+    and that no gate and no rollback is known of it yet.
+    """
+    return {
+        "seq": head.seq + 1 if head else 1,
+        "parent": head.seq if head else None,
+        "run_id": uuid4().hex,
+        "created_at": datetime.now(UTC),
+        "gates": (),
+        "restates": None,
+        "reason": None,
+    }
 
 
 def head(store: ObjectStore) -> Snapshot | None:

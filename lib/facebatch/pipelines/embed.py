@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from facebatch.config import EmbedConfig
 from facebatch.errors import PlanError, ShardError, StaleError
@@ -159,10 +157,7 @@ def _publish(
         snapshots.check_not_overtaken(store, since, head, source)
         tombstones, orders = after_embed(store, head, shards)
         snapshot = Snapshot(
-            seq=head.seq + 1 if head else 1,
-            parent=head.seq if head else None,
-            run_id=uuid4().hex,
-            created_at=datetime.now(UTC),
+            **snapshots.next_number(head),
             model=card.fingerprint,
             model_name=card.name,
             dim=card.dim,

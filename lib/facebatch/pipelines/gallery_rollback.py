@@ -1,8 +1,6 @@
 """gallery rollback: publish the next number with the content of an older snapshot, and say why."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from uuid import uuid4
 
 import pyarrow as pa
 
@@ -79,8 +77,9 @@ def _roll_back(store: ObjectStore, to: int, spec: RollbackSpec, *, dry_run: bool
     content = older
     if is_kept:
         content = (older if dry_run else _without(store, older, found)).model_copy(update={"orders": head.orders})
-    update = {"seq": head.seq + 1, "parent": head.seq, "run_id": uuid4().hex, "created_at": datetime.now(UTC)}
-    snapshot = content.model_copy(update={**update, "restates": older.seq, "reason": spec.reason.strip()})
+    snapshot = content.model_copy(
+        update={**snapshots.next_number(head), "restates": older.seq, "reason": spec.reason.strip()}
+    )
     if snapshot.content_sha256 == head.content_sha256:
         raise PlanError(f"{store.uri}: the head, snapshot {head.seq}, holds what snapshot {older.seq} does already")
     erased = found.num_rows

@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -195,7 +194,6 @@ def _publish(
     """The next snapshot, or the head when it lists these segments."""
     if head.segments == segments:
         return head, False
-    update = {"seq": head.seq + 1, "parent": head.seq, "run_id": uuid4().hex, "created_at": datetime.now(UTC)}
-    snapshot = head.model_copy(update={**update, "segments": segments})
+    snapshot = head.model_copy(update={**snapshots.next_number(head), "segments": segments})
     held.require()
     return snapshots.publish(store, snapshot), True

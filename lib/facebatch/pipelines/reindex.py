@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
-from uuid import uuid4
 
 from facebatch.config import ReindexConfig
 from facebatch.errors import ConfigError, CorruptError, ShardError, StaleError
@@ -149,10 +148,7 @@ def _committed(store: ObjectStore, source: str, key: str) -> ShardEntry:
 def next_snapshot(head: Snapshot | None, content: Content, card: ModelCard) -> Snapshot:
     """The snapshot to publish. CorruptError when the segments do not hold exactly the live templates."""
     snapshot = Snapshot(
-        seq=head.seq + 1 if head else 1,
-        parent=head.seq if head else None,
-        run_id=uuid4().hex,
-        created_at=datetime.now(UTC),
+        **snapshots.next_number(head),
         model=card.fingerprint,
         model_name=card.name,
         dim=card.dim,
