@@ -44,15 +44,14 @@ def install(patch: pytest.MonkeyPatch, world: World) -> None:
 
     common = {"uuid4": world.uuid, "open_store": store, "tempfile": _FOLDERS}
     job = {
-        "uuid4": world.uuid,
         "open_store": store,
-        "datetime": clock,
         "open_executor": executor,
         "require_put_if_absent": lambda store: None,
     }
     sources = {"find_pack": lambda model: None, "load_card": lambda pack: CARD, "list_shards": world.list_shards}
     waiting = {"time": Clocks(world), "threading": Threads(world), "_POLL_S": 30.0}
     _set(patch, leases, {"uuid4": world.uuid, "datetime": clock, **waiting})
+    _set(patch, snapshots, {"uuid4": world.uuid, "datetime": clock})
     collector = {"ThreadPoolExecutor": OneAfterAnother, "datetime": clock}
     _set(patch, gallery_collect, collector)
     _set(patch, superseded, {"ThreadPoolExecutor": OneAfterAnother})
