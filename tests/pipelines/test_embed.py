@@ -3,13 +3,13 @@
 import io
 import shutil
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from PIL import Image
 
+from dying import Crash, DyingStore
 from facebatch.errors import FacebatchError, ModelPackError, NotFoundError, RunFailedError, StopError
 from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.gallery import snapshots
@@ -209,33 +209,6 @@ def test_a_cut_shard_fails_by_name_the_others_are_kept_and_the_rerun_resumes(wor
     (shards / "1.tar").write_bytes(whole)
     report = run(world, source=source)
     assert (report.shards_embedded, report.images) == (1, 6)
-
-
-class Crash(BaseException):
-    """The process dies here."""
-
-
-class DyingStore:
-    """Lets `LocalStore` write `writes` times (the preflight aside), then dies before, or after, one more."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, writes: int, after: bool) -> None:
-        self.left, self.after = writes, after
-        for name in ("put", "put_if_absent"):
-            monkeypatch.setattr(LocalStore, name, self.dying(getattr(LocalStore, name)))
-
-    def dying(self, write: Callable[..., object]) -> Callable[..., object]:
-        def guarded(store: LocalStore, key: str, data: bytes) -> object:
-            if key.startswith("preflight/"):
-                return write(store, key, data)
-            if self.left < 0 or (self.left == 0 and not self.after):
-                raise Crash
-            self.left -= 1
-            value = write(store, key, data)
-            if self.left < 0:
-                raise Crash
-            return value
-
-        return guarded
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -23,32 +23,20 @@ from facebatch.match.kernel_paths import available_paths
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, match
 from facebatch.pipelines.embedding import EmbedTask
-from facebatch.pipelines.match import MatchReport, check_searchable
-from facebatch.pipelines.search import find_search, read_candidates
+from facebatch.pipelines.match import check_searchable
+from facebatch.pipelines.search import find_search
 from facebatch.runtime.executor import RunSpec
 from facebatch.schemas import TOMBSTONES
 from facebatch.storage import layout
 from facebatch.storage.local import LocalStore
 from facebatch.storage.parquet import embeddings, read_templates, write_table
 from facebatch.storage.settings import S3Spec
+from searched import lists
+from searched import search as run
 from stored import digests, files
 from worlds import LOCAL, QUIET, REQUEST, World
 
 pytestmark = pytest.mark.integration
-
-
-def run(world: World, **changes: object) -> MatchReport:
-    report = match.run(world.match(**changes), QUIET)
-    assert isinstance(report, MatchReport)
-    return report
-
-
-def lists(report: MatchReport) -> list[dict[str, object]]:
-    store = LocalStore(report.results)
-    manifest = find_search(store)
-    assert manifest is not None
-    rows: list[dict[str, object]] = read_candidates(store, manifest).to_pylist()
-    return rows
 
 
 def test_every_probe_finds_its_subject_first(searchable: World) -> None:

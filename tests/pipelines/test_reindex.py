@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dying import Crash, DyingStore
 from facebatch.errors import ConfigError, FacebatchError, StaleError, StopError
 from facebatch.gallery import snapshots
 from facebatch.gallery.snapshots import Snapshot
@@ -17,11 +18,11 @@ from facebatch.index.compact import CompactSpec
 from facebatch.index.spec import IndexSpec
 from facebatch.pipelines import embed, index, match, reindex
 from facebatch.pipelines.match import MatchReport
-from facebatch.pipelines.reindex import ReindexReport
 from facebatch.pipelines.search import find_search, read_candidates
 from facebatch.runtime.executor import RunSpec
 from facebatch.storage.local import LocalStore
-from reindexed import live_members
+from reindexed import gallery, head, live_members
+from reindexed import update as run
 from stored import files
 from worlds import FOLDER, QUIET, World
 
@@ -34,20 +35,6 @@ def indexed(world: World) -> World:
     embed.run(world.embed(source=world.reindex().sources[0]), QUIET)
     index.run(world.index(), QUIET)
     return world
-
-
-def run(world: World, **changes: object) -> ReindexReport:
-    report = reindex.run(world.reindex(**changes), QUIET)
-    assert isinstance(report, ReindexReport)
-    return report
-
-
-def gallery(world: World) -> LocalStore:
-    return LocalStore(world.root / "gallery")
-
-
-def head(world: World) -> Snapshot:
-    return snapshots.require_head(gallery(world))
 
 
 def live_rows(world: World) -> list[str]:
@@ -220,33 +207,6 @@ def test_a_dry_run_counts_and_writes_nothing(indexed: World) -> None:
     assert plan["delta_rows_expected"] > 0
     assert plan["estimated_seconds"] > 0
     assert files(indexed.root / "gallery", "*") == before
-
-
-class Crash(BaseException):
-    """The process dies here."""
-
-
-class DyingStore:
-    """Lets `LocalStore` write `writes` times (the preflight aside), then dies before, or after, one more."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, writes: int, after: bool) -> None:
-        self.left, self.after = writes, after
-        for name in ("put", "put_if_absent", "put_file"):
-            monkeypatch.setattr(LocalStore, name, self.dying(getattr(LocalStore, name)))
-
-    def dying(self, write: Callable[..., object]) -> Callable[..., object]:
-        def guarded(store: LocalStore, key: str, data: object) -> object:
-            if key.startswith("preflight/"):
-                return write(store, key, data)
-            if self.left < 0 or (self.left == 0 and not self.after):
-                raise Crash
-            self.left -= 1
-            value = write(store, key, data)
-            if self.left < 0:
-                raise Crash
-            return value
-
-        return guarded
 
 
 @pytest.mark.slow

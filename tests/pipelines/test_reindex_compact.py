@@ -9,7 +9,6 @@ import pytest
 
 from facebatch.config import ReindexConfig
 from facebatch.faces.packs import find_pack, load_card
-from facebatch.gallery import snapshots
 from facebatch.gallery.commits import put_part, read_part
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
@@ -23,7 +22,7 @@ from facebatch.pipelines.reindex_segments import Builder, build, keep
 from facebatch.runtime.open import open_executor
 from facebatch.storage.local import LocalStore
 from facebatch.storage.parquet import read_table, write_table
-from reindexed import live_members
+from reindexed import head, live_members, update
 from stored import files
 from synthetic import template_table, unit
 from worlds import LOCAL, QUIET, World
@@ -41,13 +40,7 @@ def indexed(world: World) -> World:
 
 
 def run(world: World, **changes: object) -> ReindexReport:
-    report = reindex.run(world.reindex(as_of=DAY, **changes), QUIET)
-    assert isinstance(report, ReindexReport)
-    return report
-
-
-def head(world: World) -> Snapshot:
-    return snapshots.require_head(LocalStore(world.root / "gallery"))
+    return update(world, as_of=DAY, **changes)
 
 
 def delete(world: World, subject: str) -> str:

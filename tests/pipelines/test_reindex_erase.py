@@ -12,7 +12,6 @@ import yaml
 from facebatch.cli import main
 from facebatch.errors import ConfigError
 from facebatch.gallery import snapshots
-from facebatch.gallery.snapshots import Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.gallery.tombstones import joined, read_tables
 from facebatch.images.source import SourceSpec
@@ -20,7 +19,7 @@ from facebatch.index.spec import IndexSpec
 from facebatch.pipelines import embed, index, reindex
 from facebatch.pipelines.reindex import ReindexReport
 from facebatch.storage.local import LocalStore
-from reindexed import live_members
+from reindexed import head, live_members, update
 from stored import files
 from worlds import QUIET, World
 
@@ -36,13 +35,7 @@ def indexed(world: World) -> World:
 
 
 def run(world: World, **changes: object) -> ReindexReport:
-    report = reindex.run(world.reindex(as_of=DAY, **changes), QUIET)
-    assert isinstance(report, ReindexReport)
-    return report
-
-
-def head(world: World) -> Snapshot:
-    return snapshots.require_head(LocalStore(world.root / "gallery"))
+    return update(world, as_of=DAY, **changes)
 
 
 def subjects(world: World) -> list[str]:

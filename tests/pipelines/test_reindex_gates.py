@@ -8,25 +8,14 @@ from facebatch.errors import GateError
 from facebatch.gallery import snapshots
 from facebatch.gallery.figures import failed
 from facebatch.gallery.gates import GateSpec
-from facebatch.pipelines import reindex
-from facebatch.pipelines.reindex import ReindexReport
-from facebatch.storage.local import LocalStore
+from reindexed import gallery
+from reindexed import update as run
 from stored import digests, files
-from worlds import QUIET, World
+from worlds import World
 
 pytestmark = pytest.mark.integration
 
 STRICT = GateSpec(decode_error_most=0.0)
-
-
-def run(world: World, **changes: object) -> ReindexReport:
-    report = reindex.run(world.reindex(**changes), QUIET)
-    assert isinstance(report, ReindexReport)
-    return report
-
-
-def gallery(world: World) -> LocalStore:
-    return LocalStore(world.root / "gallery")
 
 
 def spoil(world: World) -> None:

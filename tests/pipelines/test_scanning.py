@@ -13,31 +13,16 @@ from facebatch.index.segment import read_manifest
 from facebatch.match.cells import CellCommit
 from facebatch.match.kernel_paths import available_paths
 from facebatch.match.settings import MatchSpec
-from facebatch.pipelines import match
-from facebatch.pipelines.match import MatchReport
-from facebatch.pipelines.search import find_search, read_candidates
 from facebatch.storage import layout
 from facebatch.storage.digest import digest
 from facebatch.storage.documents import dump
 from facebatch.storage.local import LocalStore
+from searched import lists
+from searched import search as run
 from stored import files
-from worlds import QUIET, World
+from worlds import World
 
 pytestmark = pytest.mark.integration
-
-
-def run(world: World, **changes: object) -> MatchReport:
-    report = match.run(world.match(**changes), QUIET)
-    assert isinstance(report, MatchReport)
-    return report
-
-
-def lists(report: MatchReport) -> list[dict[str, object]]:
-    store = LocalStore(report.results)
-    manifest = find_search(store)
-    assert manifest is not None
-    rows: list[dict[str, object]] = read_candidates(store, manifest).to_pylist()
-    return rows
 
 
 @pytest.mark.parametrize("absent", [("codes",), ("order",), ("codes", "order")])
