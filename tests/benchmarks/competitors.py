@@ -10,7 +10,6 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.forms import Forms
-from benchmarks.pieces import scan_pieces
 from facebatch.match.kernel_paths import KernelPath
 from facebatch.match.settings import MatchSpec
 
@@ -101,7 +100,7 @@ def _blas_from(coordinates: int) -> Iterator[None]:
 
 
 def _ours(forms: Forms, spec: MatchSpec, path: KernelPath) -> Callable[[], object]:
-    return lambda: scan_pieces(forms.probes, forms.pieces, spec, path, forms.pool)
+    return lambda: forms.cells.scan(forms.probes, spec, path, forms.pool)
 
 
 def _product_only(forms: Forms) -> Callable[[], None]:

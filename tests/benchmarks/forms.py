@@ -7,7 +7,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.pieces import Piece, cut_pieces
+from benchmarks.pieces import Cells, Piece, cut_cells, cut_pieces
 from benchmarks.population import SESSIONS, populate
 from facebatch.match.settings import MatchSpec
 
@@ -28,11 +28,17 @@ class Forms:
     wide_probes: npt.NDArray[np.float32]
     wide_gallery: npt.NDArray[np.float32]
     """(rows, dim); the memory of `index`."""
+    whole: Piece
     pieces: tuple[Piece, ...]
-    """One per core."""
+    """The same rows, one piece per core."""
     index: faiss.IndexFlatIP
     cores: int
     pool: ThreadPoolExecutor
+
+    @property
+    def cells(self) -> Cells:
+        """What each core compares."""
+        return cut_cells(len(self.probes), self.whole, self.pieces)
 
     @property
     def operations(self) -> float:
@@ -52,5 +58,7 @@ def open_forms(rows: int, probes: int, dim: int, cores: int) -> Forms:
     for begin in range(0, rows, 100_000):
         index.add(drawn.gallery[begin : begin + 100_000].astype(np.float32))
     wide = faiss.rev_swig_ptr(index.get_xb(), rows * dim).reshape(rows, dim)
+    (whole,) = cut_pieces(drawn.gallery, SESSIONS, 1)
     pieces = cut_pieces(drawn.gallery, SESSIONS, cores)
-    return Forms(drawn.probes, drawn.probes.astype(np.float32), wide, pieces, index, cores, ThreadPoolExecutor(cores))
+    wide_probes = drawn.probes.astype(np.float32)
+    return Forms(drawn.probes, wide_probes, wide, whole, pieces, index, cores, ThreadPoolExecutor(cores))
