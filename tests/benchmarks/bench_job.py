@@ -49,9 +49,11 @@ class Marks(SilentProgress):
     @contextmanager
     def stage(self, name: str, *, total: int, unit: str) -> Iterator[Stage]:
         with super().stage(name, total=total, unit=unit) as stage:
-            self.began = time.perf_counter()
+            if name == "match":
+                self.began = time.perf_counter()
             yield stage
-            self.ended = time.perf_counter()
+            if name == "match":
+                self.ended = time.perf_counter()
 
 
 class Noting:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facebatch.match.cost import MERGED_AT_ONCE, WORK_PER_SECOND, Cluster, Estimate, estimate
+from facebatch.match import planning
+from facebatch.match.cost import WORK_PER_SECOND, Cluster, Estimate, estimate
 from facebatch.match.memory import cell_memory
-from facebatch.match.planning import Shape, probe_block, schedule
+from facebatch.match.planning import MERGED_AT_ONCE, Shape, probe_block, schedule
 from facebatch.match.traffic import PROBE_BLOCK, SEARCH, Requests, segment_bytes, traffic
-from facebatch.pipelines import search
 
 MILLION = 1_000_000
 EIGHT = Cluster(
@@ -55,7 +55,9 @@ def test_cells_are_blocks_times_segments_and_the_blocks_hold_the_probes(shape: S
 def test_more_cores_do_the_same_scan_in_no_less_than_their_share_of_the_time(shape: Shape, cores: int) -> None:
     found = estimated(shape, replace(EIGHT, cores=cores))
     assert found.effort.scan == estimated(shape).effort.scan
-    assert found.seconds >= EIGHT.start_seconds + found.effort.workers / cores + found.effort.merge
+    shared = found.effort.workers / cores + found.effort.merge / max(1, found.effort.mergers)
+    assert found.seconds >= (EIGHT.start_seconds + shared) * (1 - 1e-12)
+    assert found.effort.mergers <= min(cores, found.probe_blocks)
 
 
 @given(SHAPES)
@@ -110,10 +112,20 @@ def test_a_gallery_on_the_own_disk_is_not_waited_for() -> None:
 
 
 def test_the_memory_of_the_merge_is_that_of_the_blocks_the_driver_has_in_hand() -> None:
-    assert MERGED_AT_ONCE == search.MERGED_AT_ONCE
     two = estimated(Shape(10_000, (MILLION, MILLION), 512, 50), block=1_008)
     one = estimated(Shape(1_008, (MILLION, MILLION), 512, 50), block=1_008)
-    assert two.merge_memory == 2 * one.merge_memory
+    assert two.merge_memory == MERGED_AT_ONCE * one.merge_memory
+
+
+def test_a_large_merge_is_shared_by_the_workers_each_with_a_block_in_memory() -> None:
+    small, large = (Shape(probes, (MILLION,) * 20, 512, 50) for probes in (4_000, 400_000))
+    alone, shared = (estimated(shape, replace(EIGHT, cores=64), block=1_008) for shape in (small, large))
+    assert (alone.effort.mergers, shared.effort.mergers) == (0, 64)
+    assert alone.candidates <= planning.MERGED_BY_DRIVER < shared.candidates
+    assert alone.merge_memory == 2 * shared.merge_memory
+    slower = estimated(large, replace(EIGHT, cores=8), block=1_008)
+    assert slower.effort.merge == shared.effort.merge
+    assert slower.seconds - shared.seconds > slower.effort.merge * (1 / 8 - 1 / 64)
 
 
 def test_nothing_to_compare_costs_the_start_and_the_certificate() -> None:

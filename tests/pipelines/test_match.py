@@ -1,5 +1,6 @@
 """match on real photos: no request, no probe; exact lists; a certificate; reruns and kills change nothing."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from facebatch.errors import CorruptError, ForbiddenError, NotFoundError, PlanError, StopError
+from facebatch.errors import CorruptError, ForbiddenError, NotFoundError, PlanError, RunFailedError, StopError
 from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
@@ -19,6 +20,7 @@ from facebatch.governance import policy, tokens
 from facebatch.governance.request import RequestSpec
 from facebatch.images.source import FieldsSpec, SourceSpec
 from facebatch.index.segment import members_of, read_manifest
+from facebatch.match import planning
 from facebatch.match.kernel_paths import available_paths
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, match
@@ -31,6 +33,7 @@ from facebatch.storage import layout
 from facebatch.storage.local import LocalStore
 from facebatch.storage.parquet import embeddings, read_templates, write_table
 from facebatch.storage.settings import S3Spec
+from facebatch.telemetry.progress import LineProgress
 from searched import lists
 from searched import search as run
 from stored import digests, files
@@ -95,6 +98,31 @@ def test_workers_and_blocks_change_no_list(searchable: World) -> None:
         found.append(digests(searchable.root / "results"))
         shutil.rmtree(report.results)
     assert found[0] == found[1] == found[2]
+
+
+def test_lists_are_the_same_whoever_merges_them(searchable: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = MatchSpec(probe_block=2)
+    report = run(searchable, match=spec)
+    by_driver = digests(searchable.root / "results")
+    shutil.rmtree(report.results)
+    monkeypatch.setattr(planning, "MERGED_BY_DRIVER", 0)
+    told = io.StringIO()
+    assert match.run(searchable.match(match=spec), LineProgress(told)) == report
+    assert digests(searchable.root / "results") == by_driver
+    blocks = len(files(searchable.root / "results", "*/candidates/*")) - report.cells
+    assert f"merge {blocks}/{blocks} probe blocks" in told.getvalue()
+
+
+def test_a_part_of_a_cell_that_is_damaged_stops_the_merge_and_names_it(
+    searchable: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(searchable, match=MatchSpec(probe_block=2))
+    files(searchable.root / "results", "manifest.json")[0].unlink()
+    part = files(searchable.root / "results", "cells/candidates/*")[0]
+    part.write_bytes(part.read_bytes()[:-1])
+    monkeypatch.setattr(planning, "MERGED_BY_DRIVER", 0)
+    with pytest.raises(RunFailedError, match=f"(?s)the lists of probe block .*{part.name}"):
+        run(searchable, match=MatchSpec(probe_block=2))
 
 
 def test_every_scan_path_writes_the_same_files(searchable: World) -> None:

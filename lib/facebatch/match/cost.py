@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from facebatch.match.memory import CellMemory, ScanPath
-from facebatch.match.planning import MERGED_CANDIDATE_BYTES, Schedule
+from facebatch.match.planning import MERGED_AT_ONCE, MERGED_CANDIDATE_BYTES, Schedule, is_merged_by_driver
 from facebatch.match.traffic import Traffic
 
 WORK_PER_SECOND: dict[ScanPath, float] = {"integer": 1.88e11, "portable": 4.1e10, "plain": 1.7e10}
@@ -20,8 +20,6 @@ VERIFY_BYTES_PER_SECOND = 1.5e9
 """Digests of a segment's files, on one core."""
 MERGE_SECONDS = 1.6e-6
 """Per candidate of a cell that is read back and merged, 100 cells of a block at a time; 0.8e-6 for 10."""
-MERGED_AT_ONCE = 2
-"""Probe blocks that the driver merges side by side (`pipelines.search`); sorting keeps one core busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,9 @@ class Effort:
     wait: float
     """For storage, all workers of a machine while it fetches a segment."""
     merge: float
-    """In the driver, after the last cell, on one core."""
+    """After the last cell, each probe block on one core."""
+    mergers: int
+    """Workers that merge; 0 where the driver does it alone, because that is over before workers stand."""
 
     @property
     def workers(self) -> float:
@@ -87,7 +87,7 @@ class Estimate:
     memory: CellMemory
     """The same in parts."""
     merge_memory: int
-    """Of the driver, for the candidates of MERGED_AT_ONCE probe blocks, at most."""
+    """Of the driver for the candidates of MERGED_AT_ONCE probe blocks, or of each worker for those of one; at most."""
     disk_per_machine: int
     """Bytes of the segments that its workers have open at once, at most."""
     effort: Effort
@@ -112,7 +112,7 @@ def estimate(plan: Schedule, memory: CellMemory, cluster: Cluster, traffic: Traf
         traffic=traffic,
         memory_per_worker=memory.total,
         memory=memory,
-        merge_memory=shape.merged(min(MERGED_AT_ONCE * plan.block, shape.probes)) * MERGED_CANDIDATE_BYTES,
+        merge_memory=_merged_together(plan, effort.mergers) * MERGED_CANDIDATE_BYTES,
         disk_per_machine=traffic.segment.total * min(cluster.cores, cluster.cores_per_machine, len(shape.segments)),
         effort=effort,
         core_hours=(effort.workers + effort.merge) / 3600,
@@ -124,17 +124,26 @@ def _effort(plan: Schedule, cluster: Cluster, traffic: Traffic) -> Effort:
     candidates = plan.shape.merged(plan.shape.probes)
     fetching = traffic.segments_read_per_machine / cluster.bandwidth * cluster.cores
     of_workers = 4 * plan.cells + traffic.opened
-    of_driver = plan.cells + 2 * plan.blocks
+    of_merge = plan.cells + 2 * plan.blocks
+    alone = is_merged_by_driver(candidates)
     return Effort(
         scan=plan.shape.work / cluster.work_per_second,
         lists=candidates * LIST_SECONDS,
         verify=traffic.opened * traffic.segment.total / VERIFY_BYTES_PER_SECOND,
         wait=fetching + of_workers * cluster.request_seconds,
-        merge=candidates * MERGE_SECONDS + of_driver * cluster.request_seconds / MERGED_AT_ONCE,
+        merge=candidates * MERGE_SECONDS + of_merge * cluster.request_seconds / (MERGED_AT_ONCE if alone else 1),
+        mergers=0 if alone else min(cluster.cores, plan.blocks),
     )
 
 
 def _seconds(plan: Schedule, cluster: Cluster, effort: Effort) -> float:
-    """Start, workers, merge. No cluster is faster than its longest stretch."""
+    """Start, workers, merge, for which workers start again. No cluster is faster than its longest stretch."""
     longest = max(plan.stretches, default=0) / max(1, plan.cells) * effort.workers
-    return cluster.start_seconds + max(effort.workers / cluster.cores, longest) + effort.merge
+    merge = effort.merge if effort.mergers == 0 else cluster.start_seconds + effort.merge / effort.mergers
+    return cluster.start_seconds + max(effort.workers / cluster.cores, longest) + merge
+
+
+def _merged_together(plan: Schedule, mergers: int) -> int:
+    """Candidates that one process merges at a time, at most."""
+    blocks = 1 if mergers else MERGED_AT_ONCE
+    return plan.shape.merged(min(blocks * plan.block, plan.shape.probes))

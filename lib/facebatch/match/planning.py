@@ -42,6 +42,10 @@ MERGED_BYTES = 2 << 30
 """Memory for the candidates of one probe block, of all its cells together, while they are merged."""
 MERGED_CANDIDATE_BYTES = 600
 """Memory of one of them (430 to 550 measured)."""
+MERGED_AT_ONCE = 2
+"""Probe blocks that the driver merges side by side: one is read while another is sorted or written."""
+MERGED_BY_DRIVER = 5_000_000
+"""Candidates of cells that the driver merges alone, in about the time in which workers would start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,11 @@ def schedule(shape: Shape, block: int) -> Schedule:
             stretches += _evenly(blocks, parts)
             joined = work if parts == 1 else LEAST_WORK
     return Schedule(shape, block, blocks, tuple(stretches))
+
+
+def is_merged_by_driver(candidates: int) -> bool:
+    """Whether so many candidates of cells are too few to start workers for their merge."""
+    return candidates <= MERGED_BY_DRIVER
 
 
 def _fitting(shape: Shape) -> int:

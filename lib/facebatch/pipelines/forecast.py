@@ -57,7 +57,7 @@ def _assumptions(shape: Shape, means: Means, probe_shards: int) -> Iterator[str]
             f"a machine reads {_bytes(cluster.bandwidth)} a second from object storage, which answers in "
             f"{cluster.request_seconds * 1000:g} ms (not measured: say what yours does)"
         )
-    yield f"the driver merges on one core, {MERGE_SECONDS * 1e6:g} microseconds a candidate of a cell"
+    yield f"a core merges a candidate of a cell in {MERGE_SECONDS * 1e6:g} microseconds"
     yield f"{shape.probes} probe templates in {probe_shards} shards are embedded already; embedding is not counted"
 
 
@@ -70,7 +70,8 @@ def _told(found: Estimate) -> Iterator[tuple[str, str]]:
     yield from _told_traffic(found.traffic)
     parts = ", ".join(f"{name} {_bytes(size)}" for name, size in found.memory.parts().items() if size)
     yield "memory of a worker", f"{_bytes(found.memory_per_worker)}: {parts}"
-    yield "memory of the merge", f"{_bytes(found.merge_memory)} in the driver"
+    who = f"each of {found.effort.mergers} workers" if found.effort.mergers else "the driver"
+    yield "memory of the merge", f"{_bytes(found.merge_memory)} in {who}"
     yield "disk of a machine", _bytes(found.disk_per_machine)
     effort = found.effort
     stages = {"scan": effort.scan, "lists": effort.lists, "digests": effort.verify, "waiting": effort.wait}

@@ -21,10 +21,19 @@ from facebatch.match.memory import cell_memory, scan_path
 from facebatch.match.planning import schedule
 from facebatch.pipelines import embed
 from facebatch.pipelines.embedding import Grant, RowsSpec, probe_set
+from facebatch.pipelines.merging import MergedBlock, MergeTask, merge_all, merge_memory
 from facebatch.pipelines.plan_match import MatchPreview, expected_probes, preview
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.pipelines.scanning import ScanTask
-from facebatch.pipelines.search import MatchPlan, SearchManifest, find_search, publish_search, write_blocks
+from facebatch.pipelines.search import (
+    MatchPlan,
+    SearchManifest,
+    by_block,
+    check_coverage,
+    find_search,
+    publish_search,
+    write_blocks,
+)
 from facebatch.runtime.executor import Executor, Resources
 from facebatch.runtime.open import open_executor
 from facebatch.storage import layout
@@ -174,7 +183,19 @@ def _search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, 
         progress.stage("match", total=len(stretches), unit="stretches"),
         name=_name,
     )
-    return publish_search(planned, commits, list(zip(cells, chain.from_iterable(found), strict=True)))
+    done = list(zip(cells, chain.from_iterable(found), strict=True))
+    return publish_search(planned, commits, len(done), _merge(planned, done, executor, progress))
+
+
+def _merge(
+    planned: MatchPlan, found: Sequence[tuple[Cell, CellCommit]], executor: Executor, progress: Progress
+) -> list[MergedBlock]:
+    """The candidate lists. CorruptError unless the cells cover all pairs."""
+    check_coverage(found, planned.snapshot)
+    blocks, config = by_block(found), planned.config
+    task = MergeTask(planned.root, config.s3, planned.card.fingerprint, config.match.length, merge_memory(blocks))
+    check_memory(config.run, executor, task.memory, len(blocks), what="the merge")
+    return merge_all(task, blocks, executor, progress)
 
 
 def _name(cells: Sequence[Cell]) -> str:

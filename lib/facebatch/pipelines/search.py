@@ -1,11 +1,9 @@
 """A search on storage: its plan, its probe blocks, and the certificate that says everything was compared."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 import pyarrow as pa
 
 from facebatch.config import MatchConfig
@@ -14,19 +12,16 @@ from facebatch.faces.models import ModelCard
 from facebatch.gallery.commits import PartFile, ShardCommit, find, put_first, put_part, read_part, sum_outcomes
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.governance.request import RequestSpec
-from facebatch.match.candidates import merge
 from facebatch.match.cells import Cell, CellCommit
 from facebatch.pipelines.embed import EmbedPlan
 from facebatch.pipelines.embedding import Grant, RowsSpec
+from facebatch.pipelines.merging import FoundBlock, MergedBlock
 from facebatch.schemas import CANDIDATES, FORMAT_VERSION, LEDGER
 from facebatch.spec import Spec
 from facebatch.storage import layout
 from facebatch.storage.open import open_store
 from facebatch.storage.parquet import read_table, read_templates, write_table
 from facebatch.storage.store import ObjectStore
-
-MERGED_AT_ONCE = 2
-"""Probe blocks that the driver merges side by side: one is read while another is sorted or written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +96,10 @@ def write_blocks(
 
 
 def publish_search(
-    planned: MatchPlan, commits: Sequence[ShardCommit], found: Sequence[tuple[Cell, CellCommit]]
+    planned: MatchPlan, commits: Sequence[ShardCommit], cells: int, merged: Sequence[MergedBlock]
 ) -> SearchManifest:
-    """Merge the cells, write lists and outcomes, check coverage, put the certificate."""
+    """Write the outcomes and put the certificate of a search whose cells cover all pairs and are merged."""
     store = open_store(planned.root, planned.config.s3)
-    check_coverage(found, planned.snapshot)
-    with ThreadPoolExecutor(MERGED_AT_ONCE) as pool:
-        merged = list(pool.map(lambda block: merge_block(planned, *block), _by_block(found)))
     images = sum(commit.images for commit in commits)
     manifest = SearchManifest(
         search_id=planned.search_id,
@@ -123,10 +115,10 @@ def publish_search(
         images=images,
         outcomes=sum_outcomes(commits),
         probes=sum(commit.templates.rows for commit in commits),
-        cells=len(found),
+        cells=cells,
         rows_scanned=planned.snapshot.templates,
-        full_lists=sum(full for _, full in merged),
-        candidates=tuple(part for part, _ in merged),
+        full_lists=sum(block.full_lists for block in merged),
+        candidates=tuple(block.part for block in merged),
         outcomes_file=_write_outcomes(planned, store, commits),
     )
     return put_first(store, layout.SEARCH_MANIFEST, manifest)[0]
@@ -144,24 +136,12 @@ def check_coverage(found: Sequence[tuple[Cell, CellCommit]], snapshot: Snapshot)
             raise CorruptError(f"probe block {block} was compared with {rows} templates of {snapshot.templates}")
 
 
-def merge_block(planned: MatchPlan, number: int, parts: Sequence[PartFile]) -> tuple[PartFile, int]:
-    """Write the candidate lists of one probe block, from what its cells found; also how many of the lists are full."""
-    config = planned.config
-    cells = open_store(layout.below(planned.root, "cells"), config.s3)
-    tables = [read_table(read_part(cells, part), kind="candidates", origin=part.key) for part in parts]
-    table = merge(tables, config.match.length)
-    full = int(np.count_nonzero(table["rank"].to_numpy() == config.match.length))
-    data = write_table(table, kind="candidates", model=planned.card.fingerprint)
-    store = open_store(planned.root, config.s3)
-    return put_part(store, layout.numbered(layout.CANDIDATES, number), data, table.num_rows), full
-
-
-def _by_block(found: Sequence[tuple[Cell, CellCommit]]) -> list[tuple[int, list[PartFile]]]:
+def by_block(found: Sequence[tuple[Cell, CellCommit]]) -> list[FoundBlock]:
     """Probe blocks in order, each with what its cells found."""
     parts: dict[int, list[PartFile]] = {}
     for cell, commit in found:
         parts.setdefault(cell.block, []).append(commit.candidates)
-    return sorted(parts.items())
+    return [FoundBlock(number, tuple(listed)) for number, listed in sorted(parts.items())]
 
 
 def read_candidates(store: ObjectStore, manifest: SearchManifest) -> pa.Table:
