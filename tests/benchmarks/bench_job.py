@@ -115,7 +115,7 @@ def run_job(world: JobWorld, number: int) -> dict[str, Any]:
 
 
 def scan_alone(world: JobWorld, number: int) -> float:
-    """Wall seconds to compare the probe blocks of that search with all segments, one thread a segment."""
+    """Wall seconds to compare the probe blocks of that search with all segments, cell by cell, a thread per worker."""
     gallery = LocalStore(world.root / "gallery")
     blocks = []
     for data in _stored(world.root / f"results-{number}" / layout.BLOCKS):
@@ -123,15 +123,11 @@ def scan_alone(world: JobWorld, number: int) -> float:
     spec = world.match.model_copy(update={"probe_block": len(blocks[0])})
     entries = snapshots.require_head(gallery).segments
     segments = [open_segment(gallery, entry, node_cache.default_folder(), spec) for entry in entries]
-
-    def compare(scan: Callable[..., object]) -> None:
-        for block in blocks:
-            scan(block)
-
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(len(segments)) as pool:
+    cells = [(segment, block) for segment in segments for block in blocks]
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(world.run.workers) as pool:
         list(pool.map(lambda segment: segment.scan(blocks[0][:16]), segments))
         started = time.perf_counter()
-        list(pool.map(compare, [segment.scan for segment in segments]))
+        list(pool.map(lambda cell: cell[0].scan(cell[1]), cells))
         return time.perf_counter() - started
 
 

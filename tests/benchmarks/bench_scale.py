@@ -186,7 +186,7 @@ def show_calculated(found: Sequence[MatchForecast], cores: int) -> None:
     table = Table(*names, title="calculated", title_justify="left")
     for (probes, gallery), forecast in zip(LARGE, found, strict=True):
         one = forecast.estimate
-        figures = (one.core_hours, one.seconds / 3600, one.effort.merge / 3600)
+        figures = (one.core_hours, one.seconds / 3600, one.effort.merge / max(1, one.effort.mergers) / 3600)
         sizes_of = (one.memory_per_worker / 1e9, one.traffic.segments_read / 1e12)
         words = [f"{figure:.3g}" for figure in (*figures, *sizes_of)]
         table.add_row(f"{probes:.0e} x {gallery:.0e}", *words, str(one.traffic.requests.put))
