@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-slow test-s3 bench-match bench-job bench-scale lint format clean
+.PHONY: help demo test test-all test-slow test-s3 bench-match bench-job bench-scale bench-evaluate bench-gallery lint format clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,7 +16,7 @@ export FACEBATCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/dat
 export FACEBATCH_MODELS ?= $(if $(wildcard ../shared/models),$(abspath ../shared/models))
 
 help:  ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 demo: $(READY)  ## embed, index and match real photos; write demo-out/demo.html
 	@$(BIN)/facebatch demo $(ARGS)
@@ -41,6 +41,12 @@ bench-job: $(READY)  ## The whole job match beside the scan alone; ARGS='--galle
 
 bench-scale: $(READY)  ## What a comparison costs and how that grows; ARGS='--json FILE'
 	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_scale $(ARGS)
+
+bench-evaluate: $(READY)  ## Error rates and their bootstrap; ARGS='--probes 10000 1000000 --json FILE'
+	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_evaluate $(ARGS)
+
+bench-gallery: $(READY)  ## What a night costs besides embedding, and how that grows; ARGS='--json FILE'
+	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_gallery $(ARGS)
 
 lint: $(READY)  ## ruff, mypy strict, one-way imports
 	$(BIN)/ruff check .

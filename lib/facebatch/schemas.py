@@ -122,6 +122,17 @@ CANDIDATES = pa.schema(
 )
 """Sorted by probe_id, rank; equal similarities by template_id."""
 
+TRUTH = pa.schema(
+    [
+        pa.field("probe_id", pa.string(), nullable=False),  # each one once
+        pa.field("subject_id", pa.string()),  # the person's in the gallery; absent: the search is non-mated
+        pa.field("person_id", pa.string()),  # read where subject_id is absent; absent as well: a person per probe
+        pa.field("quality", pa.float32()),  # 0-100, higher is better
+        pa.field("groups", GROUPS),
+    ]
+)
+"""Who a labelled probe shows, as evaluation reads it; in any order."""
+
 ROWS = pa.schema(
     [
         pa.field("template_id", pa.string(), nullable=False),
@@ -142,5 +153,12 @@ TOMBSTONES = pa.schema(
 )
 """Templates that no search may find any more. Sorted by template_id; each one once."""
 
-STORED = {"ledger": LEDGER, "timings": TIMINGS, "candidates": CANDIDATES, "rows": ROWS, "tombstones": TOMBSTONES}
+STORED = {
+    "ledger": LEDGER,
+    "timings": TIMINGS,
+    "candidates": CANDIDATES,
+    "truth": TRUTH,
+    "rows": ROWS,
+    "tombstones": TOMBSTONES,
+}
 """Tables of fixed shape by name; `templates` depends on the dimension of the model."""

@@ -70,19 +70,28 @@ class GateFigure(Spec):
     reference: Proportion | None = None
     """What a rate was compared with, carried on from night to night so that small steps add up."""
     histogram: Histogram | None = None
+    parts: tuple[str, ...] = ()
+    """sha256 of the template parts it was measured against, where those are not all; so that the next night need look
+    only in these and in new ones."""
 
 
 History = Sequence[Sequence[GateFigure]]
 """The figures of earlier snapshots, oldest first."""
 
 
-def wilson(count: int, n: int, z: float = Z95) -> tuple[float, float]:
+def score_interval(count: int, n: int, z: float = Z95) -> tuple[float, float]:
     """Score interval of a proportion, n >= 1 (E. B. Wilson, JASA 22, 1927): holds its level for rates near 0 and 1."""
     rate, square = count / n, z * z
     centre = (rate + square / (2 * n)) / (1 + square / n)
     half = z / (1 + square / n) * math.sqrt(rate * (1 - rate) / n + square / (4 * n * n))
     low = 0.0 if count == 0 else max(0.0, centre - half)
     high = 1.0 if count == n else min(1.0, centre + half)
+    return low, high
+
+
+def wilson(count: int, n: int, z: float = Z95) -> tuple[float, float]:
+    """`score_interval`, tidied for a stored figure."""
+    low, high = score_interval(count, n, z)
     return tidy(low), tidy(high)
 
 
