@@ -36,16 +36,21 @@ _attempts = itertools.count()
 
 @dataclass(frozen=True)
 class Shard:
-    """Rows templates named <name>000000 and on, two of each subject; another version has other vectors."""
+    """Rows templates named <name>000000 and on, two of each subject; another version has other vectors, and other days
+    only make another part.
+    """
 
     name: str
     rows: int = 3
     version: int = 0
     model: str = MODEL
+    expires: tuple[datetime, ...] = ()
+    """When the first rows expire; the others never do."""
 
     @property
     def key(self) -> str:
-        return digest(f"{self.name} {self.rows} {self.version} {self.model}".encode())[:40]
+        days = "".join(f" {time:%F}" for time in self.expires)
+        return digest(f"{self.name} {self.rows} {self.version} {self.model}{days}".encode())[:40]
 
     @property
     def template_ids(self) -> list[str]:
@@ -55,7 +60,10 @@ class Shard:
         seed = int.from_bytes(f"{self.name} {self.version}".encode(), "big")
         vectors = unit(np.random.default_rng(seed).standard_normal((self.rows, DIM)))
         subjects = [f"{self.name}-{row // 2}" for row in range(self.rows)]
-        return template_table(vectors, subjects, prefix=self.name, shard=f"s3://in/{self.name}")
+        table = template_table(vectors, subjects, prefix=self.name, shard=f"s3://in/{self.name}")
+        place = table.schema.get_field_index("expires_at")
+        times = [*self.expires, *[None] * (self.rows - len(self.expires))]
+        return table.set_column(place, table.schema.field(place), [pa.array(times, pa.timestamp("us", "UTC"))])
 
 
 class SmallGallery:

@@ -18,6 +18,7 @@ from facebatch.gallery.commits import (
     read_part,
     shard_key,
 )
+from facebatch.gallery.figures import GateFigure
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.images.records import ImageShard
 from facebatch.storage import layout
@@ -176,3 +177,14 @@ def test_any_change_of_input_model_or_config_is_a_new_key(change: dict[str, obje
     assert shard_key(other, model="m", rows_config={"batch": 1}) != base
     assert shard_key(SHARD, model=f"n{row}", rows_config={"batch": 1}) != base
     assert shard_key(SHARD, model="m", rows_config={"batch": 2 + row}) != base
+
+
+def test_figures_are_read_without_the_shards(store: MemoryStore) -> None:
+    figure = GateFigure(name="rate.no_face.new", passed=True, words="few", value=0.01, count=1, n=100)
+    whole = snapshot(1, commit("a"), commit("b")).model_copy(update={"gates": (figure,), "restates": 7})
+    snapshots.publish(store, whole)
+    found = snapshots.read_figures(store, 1)
+    assert (found.seq, found.created_at, found.gates, found.restates) == (1, whole.created_at, (figure,), 7)
+    assert not hasattr(found, "shards")
+    with pytest.raises(NotFoundError, match="no snapshot 2"):
+        snapshots.read_figures(store, 2)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from facebatch.gallery.commits import PartFile
 from facebatch.gallery.snapshots import SegmentEntry
-from facebatch.index.compact import choose
+from facebatch.index.compact import Outlook, choose, outlook, rewritten
 
 
 def segment(name: str, rows: int, dead: int = 0) -> SegmentEntry:
@@ -40,6 +40,27 @@ def test_what_is_larger_than_the_budget_waits() -> None:
     assert choose([segment("a", 100, 1), segment("b", 200)], 5, 50, 1000) == ()
 
 
+def test_without_a_budget_nothing_is_chosen_and_all_of_it_waits() -> None:
+    segments = [segment("a", 100, 10), segment("b", 20), segment("c", 30)]
+    assert choose(segments, 5, 0, 1000) == ()
+    assert outlook(segments, 0, 1000) == Outlook(rows_waiting=140, nights=None)
+
+
+def test_the_outlook_counts_the_nights_until_nothing_waits() -> None:
+    segments = [segment("a", 100, 10), segment("b", 100, 20), segment("c", 100, 30)]
+    assert outlook(segments, 90, 100) == Outlook(rows_waiting=240, nights=3)
+    assert outlook(segments, 240, 100) == Outlook(rows_waiting=240, nights=1)
+    assert outlook(segments, 89, 100) == Outlook(rows_waiting=240, nights=None)
+    assert outlook([segment("a", 100)], 0, 100) == Outlook(rows_waiting=0, nights=0)
+
+
+def test_what_is_rewritten_is_put_into_as_few_segments_as_can_hold_it() -> None:
+    segments = [segment("a", 100, 10), segment("b", 50), segment("c", 70)]
+    after = rewritten(segments, segments[:2], 25, 100)
+    assert [item.live_rows for item in after] == [70, 100, 65]
+    assert rewritten(segments, (), 0, 100) == tuple(segments)
+
+
 SEGMENTS = st.lists(
     st.tuples(st.integers(1, 60), st.integers(0, 59)).filter(lambda pair: pair[1] < pair[0]), min_size=1, max_size=8
 )
@@ -72,3 +93,19 @@ def _packed(rows: list[int], limit: int, night: int) -> list[SegmentEntry]:
             groups.append(0)
         groups[-1] += count
     return [segment(f"n{night}-{number}", count) for number, count in enumerate(groups)]
+
+
+@given(SEGMENTS, st.integers(0, 200), st.integers(60, 100))
+def test_the_outlook_is_what_the_nights_then_do(sizes: list[tuple[int, int]], budget: int, limit: int) -> None:
+    segments: tuple[SegmentEntry, ...] = tuple(
+        segment(f"{number:02d}", rows, dead) for number, (rows, dead) in enumerate(sizes)
+    )
+    said = outlook(segments, budget, limit)
+    nights = 0
+    while chosen := choose(segments, 0, budget, limit):
+        segments = rewritten(segments, chosen, 0, limit)
+        nights += 1
+    left = choose(segments, 0, 10**9, limit)
+    assert said.nights == (None if left else nights)
+    assert (said.rows_waiting == 0) == (nights == 0 and not left)
+    assert sum(item.live_rows for item in segments) == sum(rows - dead for rows, dead in sizes)

@@ -10,6 +10,7 @@ import pytest
 from facebatch.config import ReindexConfig
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery.commits import put_part, read_part
+from facebatch.gallery.orders import Orders
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.images.source import SourceSpec
@@ -171,7 +172,7 @@ class World100:
     def night(self, before: Snapshot | None, shards: tuple[ShardEntry, ...]) -> Snapshot:
         """The segments of the next snapshot."""
         ids = TemplateIds(self.store)
-        erasure = Erasure(shards, (), None, self.card.fingerprint, frozenset(), 0, 0, ())
+        erasure = Erasure(shards, (), Orders(), self.card.fingerprint, frozenset(), 0, 0, ())
         with open_executor(self.config.run) as executor:
             standing = keep(self.store, before, shards, erasure, ids)
             bare = [shard for shard in shards if shard.templates.sha256 in standing.uncovered]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from facebatch.errors import CorruptError, NotFoundError
+from facebatch.gallery.capture_times import CaptureTimes
 from facebatch.images.records import ImageShard
 from facebatch.schemas import FORMAT_VERSION
 from facebatch.spec import Spec
@@ -50,6 +51,8 @@ class ShardCommit(Spec):
     """Wall time of the attempt by stage; differs between runs."""
     next_expiry: datetime | None = NOT_RECORDED
     """Earliest `expires_at` of its templates; None where none expires."""
+    captured: CaptureTimes | None = None
+    """None: not recorded, in older commits."""
 
 
 def shard_key(shard: ImageShard, *, model: str, rows_config: Mapping[str, Any]) -> str:

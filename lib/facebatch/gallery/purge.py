@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facebatch.gallery.capture_times import capture_times
 from facebatch.gallery.commits import PartFile, read_part
 from facebatch.gallery.snapshots import ShardEntry
 from facebatch.schemas import LEDGER
@@ -35,6 +36,7 @@ def purge(store: ObjectStore, shard: ShardEntry, template_ids: pa.Array, model: 
         update={
             "templates": _put(store, layout.TEMPLATES, shard.shard_key, kept, model),
             "ledger": _put(store, layout.LEDGER, shard.shard_key, blank, model),
+            "captured": capture_times(kept),
         }
     )
 

@@ -2,17 +2,23 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
+from pydantic import ConfigDict
+
 from facebatch.errors import NotFoundError, StaleError, StopError
+from facebatch.gallery.capture_times import CaptureTimes
 from facebatch.gallery.commits import NOT_RECORDED, PartFile, ShardCommit, put_first
+from facebatch.gallery.evaluation import Evaluation
 from facebatch.gallery.figures import GateFigure
 from facebatch.schemas import FORMAT_VERSION
 from facebatch.spec import Spec
 from facebatch.storage import layout
 from facebatch.storage.documents import canonical_digest, load
 from facebatch.storage.store import ObjectStore
+
+SpecT = TypeVar("SpecT", bound=Spec)
 
 
 class ShardEntry(Spec):
@@ -27,6 +33,8 @@ class ShardEntry(Spec):
     ledger: PartFile
     next_expiry: datetime | None = NOT_RECORDED
     """Earliest `expires_at` of templates that no tombstone names yet; None where none expires."""
+    captured: CaptureTimes | None = None
+    """Of all templates of the part; None: not recorded when it was embedded."""
 
 
 class SegmentEntry(Spec):
@@ -69,6 +77,8 @@ class Snapshot(Spec):
     """`gallery.orders`: whom later runs must not enrol again; every snapshot carries them on."""
     gates: tuple[GateFigure, ...] = ()
     """What the gates measured before it was published; no part of its content."""
+    evaluation: Evaluation | None = None
+    """The last one; carried on by later snapshots, and no part of the content."""
     restates: int | None = None
     """The older snapshot that a rollback published again."""
     reason: str | None = None
@@ -90,6 +100,11 @@ class Snapshot(Spec):
         return sum(segment.live_rows for segment in self.segments) == self.templates
 
     @property
+    def evaluated(self) -> Evaluation | None:
+        """The evaluation, where it is of this snapshot's model."""
+        return self.evaluation if self.evaluation and self.evaluation.model == self.model else None
+
+    @property
     def content_sha256(self) -> str:
         """Digest of what the gallery holds, whichever attempt wrote it: equal digests, equal templates and segments."""
         shards = [[s.source, s.shard_uri, s.shard_key, s.templates.sha256, s.ledger.sha256] for s in self.shards]
@@ -97,6 +112,18 @@ class Snapshot(Spec):
         tombstones = [[part.sha256 for part in self.tombstones]] if self.tombstones else []
         orders = [self.orders.sha256] if self.orders else []
         return canonical_digest([self.model, self.dim, shards, segments, *tombstones, *orders])
+
+
+class SnapshotFigures(Spec):
+    """What a later night wants to know of a snapshot. All else in the document is skipped: nothing is made of it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    seq: int
+    created_at: datetime
+    """Aware UTC."""
+    gates: tuple[GateFigure, ...] = ()
+    restates: int | None = None
 
 
 def entry(commit: ShardCommit) -> ShardEntry:
@@ -110,6 +137,7 @@ def entry(commit: ShardCommit) -> ShardEntry:
         templates=commit.templates,
         ledger=commit.ledger,
         next_expiry=commit.next_expiry,
+        captured=commit.captured,
     )
 
 
@@ -182,7 +210,7 @@ def _keys_of(snapshot: Snapshot | None, source: str) -> list[tuple[str, str]]:
 
 def next_number(head: Snapshot | None) -> dict[str, Any]:
     """The fields of the snapshot after `head` that follow from its place alone: number, parent, a new run id, the time,
-    and that no gate and no rollback is known of it yet.
+    the last evaluation, and that no gate and no rollback is known of it yet.
     """
     return {
         "seq": head.seq + 1 if head else 1,
@@ -190,6 +218,7 @@ def next_number(head: Snapshot | None) -> dict[str, Any]:
         "run_id": uuid4().hex,
         "created_at": datetime.now(UTC),
         "gates": (),
+        "evaluation": head.evaluation if head else None,
         "restates": None,
         "reason": None,
     }
@@ -215,12 +244,21 @@ def _newest(store: ObjectStore) -> int | None:
 
 def read(store: ObjectStore, seq: int) -> Snapshot:
     """One snapshot by number."""
+    return _read(store, seq, Snapshot)
+
+
+def read_figures(store: ObjectStore, seq: int) -> SnapshotFigures:
+    """The figures of one snapshot by number."""
+    return _read(store, seq, SnapshotFigures)
+
+
+def _read(store: ObjectStore, seq: int, model: type[SpecT]) -> SpecT:
     key = layout.snapshot(seq)
     try:
         data = store.get(key)
     except NotFoundError:
         raise NotFoundError(f"{store.uri} has no snapshot {seq}; list them with a look at {layout.SNAPSHOTS}") from None
-    return load(Snapshot, data, origin=f"{store.uri}/{key}")
+    return load(model, data, origin=f"{store.uri}/{key}")
 
 
 def require_head(store: ObjectStore) -> Snapshot:
@@ -232,9 +270,12 @@ def require_head(store: ObjectStore) -> Snapshot:
 
 
 def publish(store: ObjectStore, snapshot: Snapshot) -> Snapshot:
-    """Put the next number. StaleError when another writer took it with other content: plan again on the new head."""
+    """Put the next number. StaleError when another writer took it with other content or another evaluation: plan again
+    on the new head.
+    """
     stands, ours = put_first(store, layout.snapshot(snapshot.seq), snapshot)
-    if not ours and stands.content_sha256 != snapshot.content_sha256:
+    same = (stands.content_sha256, stands.evaluation) == (snapshot.content_sha256, snapshot.evaluation)
+    if not ours and not same:
         raise StaleError(
             f"{store.uri}: run {stands.run_id} published snapshot {stands.seq} first; run the same command again"
         )

@@ -45,6 +45,8 @@ class SegmentManifest(Spec):
     """`match.codes`: the vectors as 8-bit codes. Absent in segments built before there were any; made again then."""
     order: PartFile | None = None
     """`index.order`: what a scan must know of the members. Absent in segments built before; computed then."""
+    seconds: float | None = None
+    """Wall time of the attempt, from reading the parts to the files stored; not recorded in older segments."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """index: the head snapshot's template parts to FAISS segments, and a snapshot that lists them."""
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,9 +130,10 @@ def build_segment(store: ObjectStore, plan: SegmentPlan) -> SegmentManifest:
     standing = find_manifest(store, plan.segment_id)
     if standing is not None:
         return standing
+    started = time.monotonic()
     tables = [read_templates(read_part(store, part), part.key) for part in plan.parts]
     built = build(tables, plan.spec, plan.dim)
-    manifest = _write(store, plan, built)
+    manifest = _write(store, plan, built).model_copy(update={"seconds": round(time.monotonic() - started, 3)})
     return put_first(store, layout.segment_manifest(plan.segment_id), manifest)[0]
 
 

@@ -7,13 +7,18 @@ import pyarrow.compute as pc
 
 from facebatch.config import ReindexConfig
 from facebatch.gallery.purge import purge
-from facebatch.gallery.snapshots import SegmentEntry, ShardEntry
+from facebatch.gallery.snapshots import SegmentEntry, ShardEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.gallery.tombstones import without
-from facebatch.index.compact import choose
+from facebatch.index.budget import Budget, allow, measure
+from facebatch.index.compact import CompactSpec, choose
+from facebatch.index.segment import read_manifest
 from facebatch.pipelines.reindex_erase import Erasure
 from facebatch.pipelines.reindex_segments import Standing
 from facebatch.storage.store import ObjectStore
+
+MEASURED = 16
+"""Segments of the head whose build is looked up: the largest, whose rows outweigh what a build costs in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +38,37 @@ class Compaction:
     """Templates that are in no live part any more."""
     waiting: int
     """Dead rows of kept segments: they did not fit into the budget."""
+    budget: Budget
+
+
+def find_budget(store: ObjectStore, head: Snapshot | None, spec: CompactSpec) -> Budget:
+    """What a run on this head may rewrite. Where minutes are given it reads the manifests of MEASURED segments."""
+    segments = head.segments if head and spec.minutes is not None else ()
+    largest = sorted(segments, key=lambda segment: (-segment.rows, segment.segment_id))[:MEASURED]
+    manifests = [read_manifest(store, segment) for segment in largest]
+    return allow(spec, measure((manifest.rows, manifest.seconds) for manifest in manifests))
 
 
 def compact(
-    store: ObjectStore, standing: Standing, erasure: Erasure, config: ReindexConfig, ids: TemplateIds
+    store: ObjectStore,
+    standing: Standing,
+    erasure: Erasure,
+    budget: Budget,
+    config: ReindexConfig,
+    ids: TemplateIds,
 ) -> Compaction:
     """Choose segments within the budget and purge the shards whose rows are put into new ones. Without a budget the
     head's segments stay, and nothing is purged.
     """
-    budget = config.compaction.rows
     entries = [segment.entry for segment in standing.kept]
     new_rows = sum(shard.templates.rows for shard in erasure.shards if shard.templates.sha256 in standing.uncovered)
-    chosen = choose(entries, new_rows, budget, config.index.segment_rows) if budget else ()
+    chosen = choose(entries, new_rows, budget.rows, config.index.segment_rows)
     picked = {segment.segment_id for segment in chosen}
     released = {part for s in standing.kept if s.entry.segment_id in picked for part in s.parts}
     bare = standing.uncovered | released
     shards = [shard for shard in erasure.shards if shard.templates.sha256 in bare]
     empty = _all_erased(shards, erasure, ids)
-    purged = _purge(store, shards, erasure, ids) if budget else {}
+    purged = _purge(store, shards, erasure, ids) if budget.rows else {}
     after, gone = _after(erasure, purged, ids)
     kept = tuple(entry for entry in entries if entry.segment_id not in picked)
     return Compaction(
@@ -61,6 +79,7 @@ def compact(
         rows=sum(segment.live_rows for segment in chosen),
         purged=gone,
         waiting=sum(segment.rows - segment.live_rows for segment in kept),
+        budget=budget,
     )
 
 

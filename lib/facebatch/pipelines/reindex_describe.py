@@ -1,13 +1,16 @@
 """The plan of a reindex in figures, for a dry run."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from facebatch.config import ReindexConfig
 from facebatch.faces.models import ModelCard
 from facebatch.gallery.commits import find_commit
 from facebatch.gallery.snapshots import Snapshot
-from facebatch.index.compact import choose
+from facebatch.index.compact import choose, outlook, rewritten
+from facebatch.pipelines.reindex_compact import find_budget
+from facebatch.pipelines.reindex_dates import in_future
 from facebatch.pipelines.reindex_erase import Wanted, is_due
 from facebatch.pipelines.reindex_plan import SourcePlan, unnamed_sources
 from facebatch.storage.store import ObjectStore
@@ -24,15 +27,14 @@ def describe(
     store: ObjectStore,
     wanted: Wanted,
 ) -> Mapping[str, Any]:
-    """What would be done. Reads up to SAMPLE commits. Seconds are those of one worker where `run.workers` is 0."""
+    """What would be done. Reads up to SAMPLE commits, and as many manifests where the budget is given in minutes.
+    Seconds are those of one worker where `run.workers` is 0.
+    """
     pending = sum(len(plan.embed.pending) for plan in plans)
     leaving = [shard for plan in plans for shard in plan.gone]
     replaced = [shard for plan in plans for shard in plan.replaced]
     seconds = _seconds_per_shard(head, store)
     delta_rows = _delta_rows(plans, head)
-    budget = config.compaction.rows
-    segments = head.segments if head and head.indexed else ()
-    chosen = choose(segments, delta_rows or 0, budget, config.index.segment_rows) if budget else ()
     workers = max(config.run.workers, 1)
     return {
         "head": head.seq if head else None,
@@ -48,12 +50,31 @@ def describe(
         "delta_rows_expected": delta_rows,
         "deletions_asked": len(wanted.request.deletions) if wanted.request else 0,
         "shards_with_expiry_due": sum(is_due(shard, wanted.as_of) for shard in head.shards) if head else 0,
-        "segments_to_merge": len(chosen),
-        "rows_to_rewrite": sum(segment.live_rows for segment in chosen),
+        **_compaction(head, delta_rows or 0, config, store),
+        "shards_in_future": len(in_future(head.shards, datetime.now(UTC))) if head else 0,
         "estimated_seconds": None if seconds is None else round(seconds * pending / workers, 1),
         "memory_per_worker": max((plan.embed.memory for plan in plans), default=0),
         "model": card.name,
         "licence": card.licence,
+    }
+
+
+def _compaction(
+    head: Snapshot | None, new_rows: int, config: ReindexConfig, store: ObjectStore
+) -> Mapping[str, str | int | float | None]:
+    """The budget, what it will be spent on, and what is left then; without the rows that will leave or expire."""
+    budget, segment_rows = find_budget(store, head, config.compaction), config.index.segment_rows
+    segments = head.segments if head and head.indexed else ()
+    chosen = choose(segments, new_rows, budget.rows, segment_rows)
+    left = outlook(rewritten(segments, chosen, new_rows, segment_rows), budget.rows, segment_rows)
+    return {
+        "compaction_budget": budget.words,
+        "compaction_budget_rows": budget.rows,
+        "compaction_rows_per_second": budget.rows_per_second,
+        "segments_to_merge": len(chosen),
+        "rows_to_rewrite": sum(segment.live_rows for segment in chosen),
+        "rows_waiting": left.rows_waiting,
+        "nights_until_compact": left.nights,
     }
 
 

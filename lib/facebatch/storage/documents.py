@@ -1,10 +1,14 @@
 """Stored JSON: one canonical spelling, so that equal content is equal bytes, and a checked way back."""
 
 import json
+from contextlib import suppress
 from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from facebatch.errors import ConfigError, CorruptError
 from facebatch.spec import Spec, parse
+from facebatch.storage.collector import paused
 from facebatch.storage.digest import digest
 
 SpecT = TypeVar("SpecT", bound=Spec)
@@ -27,6 +31,13 @@ def dump(document: Spec) -> bytes:
 
 def load(model: type[SpecT], data: bytes, *, origin: str) -> SpecT:
     """The document behind stored bytes. CorruptError naming `origin` when it is not one."""
+    with suppress(ValidationError), paused():
+        return model.model_validate_json(data)
+    return _explained(model, data, origin)
+
+
+def _explained(model: type[SpecT], data: bytes, origin: str) -> SpecT:
+    """The same in two steps, each of which says what is wrong in words of its own."""
     try:
         values = json.loads(data)
     except ValueError:

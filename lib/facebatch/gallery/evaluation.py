@@ -1,0 +1,86 @@
+"""What `evaluate` found out about a gallery, as its snapshots carry it: thresholds, and whether it may be used."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from facebatch.errors import PlanError
+from facebatch.gallery.figures import GateFigure
+from facebatch.spec import Spec
+
+REMEDY = "run `facebatch evaluate --publish` on labelled probes"
+
+
+class PublishedThreshold(Spec):
+    """The threshold for one FPIR target, of one model in one gallery."""
+
+    fpir: float
+    """The target."""
+    threshold: float
+    """Similarities at or above it count; float32."""
+    low: float
+    """95 % interval of the threshold."""
+    high: float
+    searches: int
+    """Non-mated ones that it rests on."""
+    people: int
+    """Whom they show."""
+    fnir: float | None
+    """FNIR(N, L, threshold) that was measured with it; None without mated searches."""
+
+
+class Evaluation(Spec):
+    """One evaluation. Later snapshots of the same model carry it on; `check_current` says how far that goes."""
+
+    snapshot: int
+    """The one whose lists were measured."""
+    model: str
+    """Fingerprint."""
+    templates: int
+    """Live ones of that snapshot."""
+    search: str
+    """Id of the search."""
+    at: datetime
+    """Aware UTC."""
+    thresholds: tuple[PublishedThreshold, ...]
+    """By ascending target; targets that the searches could not support are absent."""
+    limits: tuple[GateFigure, ...]
+    """The declared limits, with what was measured."""
+    approved_for_use: bool
+    """Whether limits were declared and every one of them was met."""
+    figures_sha256: str
+    """Of the report's JSON file."""
+
+
+def threshold_for(evaluation: Evaluation | None, target: float, *, where: str) -> float:
+    """The published threshold for an FPIR target. PlanError when there is none."""
+    if evaluation is None:
+        raise PlanError(f"{where} has no published thresholds; {REMEDY}")
+    for published in evaluation.thresholds:
+        if published.fpir == target:
+            return published.threshold
+    known = ", ".join(f"{published.fpir:g}" for published in evaluation.thresholds) or "none"
+    raise PlanError(f"{where} has no threshold for FPIR {target:g} (there are: {known}); evaluate with that target")
+
+
+def check_current(evaluation: Evaluation | None, templates: int, grown_most: float, *, where: str) -> None:
+    """PlanError unless the gallery is approved, and has grown or shrunk by at most the share `grown_most` since.
+
+    False positives grow with a gallery, so a threshold holds for a size and not for ever.
+    """
+    if evaluation is None:
+        raise PlanError(f"{where} has not been evaluated; {REMEDY}, or search it all the same with match.unevaluated")
+    if not evaluation.approved_for_use:
+        unmet = ", ".join(_unmet(evaluation.limits)) or "no limit was declared"
+        raise PlanError(
+            f"{where} is not approved for use: {unmet} (evaluation of snapshot {evaluation.snapshot}); mend that and "
+            "evaluate again, or search it all the same with match.unevaluated"
+        )
+    if abs(templates - evaluation.templates) > grown_most * evaluation.templates:
+        raise PlanError(
+            f"{where} has {templates} templates and was evaluated with {evaluation.templates}, which is further apart "
+            f"than {grown_most:.0%}; {REMEDY} again, or search it all the same with match.unevaluated"
+        )
+
+
+def _unmet(limits: Iterable[GateFigure]) -> list[str]:
+    return [figure.name for figure in limits if figure.passed is not True]
