@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from facebatch import __version__
 from facebatch.cli_gallery import gallery_app
 from facebatch.cli_output import DryRun, Flag, Flat, Output
-from facebatch.config import EmbedConfig, IndexConfig, MatchConfig, ReindexConfig, read_yaml
+from facebatch.config import EmbedConfig, ExpireConfig, IndexConfig, MatchConfig, ReindexConfig, read_yaml
 from facebatch.errors import FacebatchError
 from facebatch.faces import packs
 from facebatch.faces.catalogue import OFFICIAL
@@ -21,12 +21,15 @@ from facebatch.faces.pull import pull
 from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.pipelines import demo as demo_pipeline
 from facebatch.pipelines import embed as embed_pipeline
+from facebatch.pipelines import expire as expire_pipeline
+from facebatch.pipelines import expire_finds
 from facebatch.pipelines import index as index_pipeline
 from facebatch.pipelines import match as match_pipeline
 from facebatch.pipelines import plan_match as plan_match_pipeline
 from facebatch.pipelines import reindex as reindex_pipeline
 from facebatch.pipelines.demo import DemoConfig
 from facebatch.pipelines.plan_match import PlanMatchConfig
+from facebatch.pipelines.reindex_erase import require_known
 from facebatch.pipelines.reindex_report import check_known
 
 app = App(
@@ -62,6 +65,26 @@ def reindex(config: Annotated[ReindexConfig, Flat], output: Output = Output(), *
     result = reindex_pipeline.run(config, output.start(), dry_run=dry_run)
     output.show("reindex: the plan" if dry_run else "reindex", result)
     check_known(result)
+
+
+@app.command
+def expire(
+    config: Annotated[ExpireConfig, Flat],
+    output: Output = Output(),
+    *,
+    dry_run: DryRun = False,
+    verify: Annotated[bool, Parameter(negative="", help="Scan what is stored for it, and write nothing.")] = False,
+) -> None:
+    """Carry out deletions and expiry without embedding, publish a snapshot; or verify that nothing is left."""
+    progress = output.start()
+    if verify:
+        found = expire_pipeline.verify(config, progress)
+        output.tell(expire_finds.text(found), found)
+        expire_finds.require_gone(found)
+        return
+    result = expire_pipeline.run(config, progress, dry_run=dry_run)
+    output.show("expire: the plan" if dry_run else "expire", result)
+    require_known(result.unknown)
 
 
 @app.command

@@ -13,6 +13,7 @@ from facebatch.governance.request import RequestSpec
 from facebatch.images.source import DecodeSpec, SourceSpec
 from facebatch.index.compact import CompactSpec
 from facebatch.index.spec import IndexSpec
+from facebatch.match.canaries import CanarySpec
 from facebatch.match.settings import MatchSpec
 from facebatch.runtime.executor import RunSpec
 from facebatch.spec import Spec, parse
@@ -55,10 +56,33 @@ class ReindexConfig(Spec):
     faces: FaceSpec = FaceSpec()
     index: IndexSpec = IndexSpec()
     gates: GateSpec = GateSpec()
+    canaries: CanarySpec | None = None
+    """Held-out probes that are searched before a snapshot is published; absent: their gates are not measured."""
     deletions: str | None = None
     """A .csv or .jsonl file with kind (template, subject, image), id, reason, authority. Carried out once."""
     as_of: date | None = None
     """The day in UTC by whose end templates expire; absent: today."""
+    compaction: CompactSpec = CompactSpec()
+    report: str | None = None
+    """A folder, path or s3:// URI, that gets a page and a JSON of every run that comes to a verdict: published, nothing
+    to do, or stopped by a gate. Absent: none is written."""
+    run: RunSpec = RunSpec()
+    s3: S3Spec = S3Spec()
+
+
+class ExpireConfig(Spec):
+    """Deletions and expiry into the gallery and its segments, without any source: nothing is embedded."""
+
+    gallery: str
+    """Root of the gallery."""
+    deletions: str | None = None
+    """A .csv or .jsonl file with kind (template, subject, image), id, reason, authority. Carried out once."""
+    as_of: date | None = None
+    """The day in UTC by whose end templates expire; absent: today."""
+    thorough: bool = False
+    """Read every template part for what was ordered at any time; else only parts that something new can concern."""
+    index: IndexSpec = IndexSpec()
+    """As in reindex; of segments that compaction writes, and of all where the head is not indexed."""
     compaction: CompactSpec = CompactSpec()
     run: RunSpec = RunSpec()
     s3: S3Spec = S3Spec()

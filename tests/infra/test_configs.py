@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from facebatch.config import EmbedConfig, IndexConfig, MatchConfig, ReindexConfig, load_config, read_yaml
+from facebatch.config import EmbedConfig, ExpireConfig, IndexConfig, MatchConfig, ReindexConfig, load_config, read_yaml
 from facebatch.errors import ConfigError
 from facebatch.spec import Spec, parse
 from infra.tree import CONFIGS
 
 MODELS: Mapping[str, type[Spec]] = {
     "embed": EmbedConfig,
+    "expire": ExpireConfig,
     "index": IndexConfig,
     "match": MatchConfig,
     "reindex": ReindexConfig,
@@ -75,13 +76,15 @@ def test_the_request_is_plainly_an_example() -> None:
 def test_gallery_and_probes_are_embedded_alike() -> None:
     """A search compares templates; they must come from one pack on one device."""
     found = {path.stem: load_config(MODELS[path.stem], path) for path in CONFIGS}
-    embed, match, reindex = found["embed"], found["match"], found["reindex"]
+    embed, match, reindex, expire = found["embed"], found["match"], found["reindex"], found["expire"]
     assert isinstance(embed, EmbedConfig)
     assert isinstance(match, MatchConfig)
     assert isinstance(reindex, ReindexConfig)
     assert reindex.sources == (embed.source,)
     assert (reindex.model, reindex.faces, reindex.decode) == (embed.model, embed.faces, embed.decode)
     assert reindex.gallery == embed.gallery
+    assert isinstance(expire, ExpireConfig)
+    assert (expire.gallery, expire.index) == (reindex.gallery, reindex.index)
     assert embed.model == match.model
     assert embed.gallery == match.gallery
     assert embed.faces.detector_size == match.faces.detector_size

@@ -47,7 +47,7 @@ def later_erasures(store: ObjectStore, older: Snapshot, head: Snapshot) -> Erasu
         if info.modified is None or info.modified.astimezone(UTC) >= since:
             keys.add(info.key)
     keys -= {part.key for part in older.tombstones}
-    table = pl.DataFrame(joined([_read(store, key) for key in sorted(keys)]))
+    table = pl.DataFrame(joined([read_erased(store, key) for key in sorted(keys)]))
     once = table.unique("template_id", keep="first", maintain_order=True)
     return Erasures(once, read_orders(store, head.orders))
 
@@ -67,7 +67,10 @@ def returning(store: ObjectStore, older: Snapshot, erasures: Erasures) -> pa.Tab
     return rows.to_arrow().cast(TOMBSTONES)
 
 
-def _read(store: ObjectStore, key: str) -> pa.Table:
+def read_erased(store: ObjectStore, key: str) -> pa.Table:
+    """`schemas.TOMBSTONES` by key, whether a snapshot lists them or not. CorruptError when they are not what the key
+    says.
+    """
     data = store.get(key)
     if layout.tombstones(digest(data)) != key:
         raise CorruptError(f"{store.uri}/{key}: its content is not what its name says; restore it from a replica")

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from facebatch.config import EmbedConfig
-from facebatch.errors import PlanError, ShardError, StaleError
+from facebatch.errors import PlanError, ShardError
 from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
@@ -19,6 +18,7 @@ from facebatch.images.records import ImageShard
 from facebatch.images.shards import list_shards
 from facebatch.images.source import SourceSpec
 from facebatch.pipelines.embedding import EmbedTask, Grant, RowsSpec, embed_memory
+from facebatch.pipelines.publishing import publish_next
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.runtime.executor import Executor
 from facebatch.runtime.open import open_executor
@@ -27,9 +27,6 @@ from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.settings import S3Spec
 from facebatch.storage.store import ObjectStore
 from facebatch.telemetry.progress import Progress
-
-PUBLISH_ATTEMPTS = 5
-"""Snapshots of other runs that one run builds upon before it gives up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +144,13 @@ def _publish(
 
     StaleError when that is of the same source; `since` is the head from before the source was listed.
     """
-    for _ in range(PUBLISH_ATTEMPTS):
-        head = snapshots.head(store)
+
+    def composed(head: Snapshot | None) -> tuple[Snapshot | None, None]:
         snapshots.check_one_model(head, source, card.fingerprint, card.name)
         snapshots.check_own_shards(head, source, [commit.shard_uri for commit in commits])
         shards = snapshots.replace_source(head, source, commits)
         if head is not None and head.model == card.fingerprint and head.shards == shards:
-            return head, False
+            return None, None
         snapshots.check_not_overtaken(store, since, head, source)
         tombstones, orders = after_embed(store, head, shards)
         snapshot = Snapshot(
@@ -165,10 +162,9 @@ def _publish(
             tombstones=tombstones,
             orders=orders,
         )
-        held.require()
-        with suppress(StaleError):
-            return snapshots.publish(store, snapshot), True
-    raise StaleError(f"{store.uri}: the head keeps moving; run the same command again")
+        return snapshot, None
+
+    return publish_next(store, held, composed)[:2]
 
 
 def _report(snapshot: Snapshot, published: bool, commits: list[ShardCommit], embedded: int) -> EmbedReport:

@@ -1,15 +1,16 @@
 """Deletions and expiry in a reindex: which templates of the next snapshot's parts no longer count, and why."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facebatch.errors import ConfigError, StopError
 from facebatch.gallery.commits import PartFile
 from facebatch.gallery.deletions import KINDS, Deletion, DeletionRequest
-from facebatch.gallery.orders import Order, Orders, put_orders, read_orders, with_orders
+from facebatch.gallery.orders import Order, Orders, read_orders, with_orders
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.gallery.tombstones import (
@@ -34,6 +35,10 @@ class Wanted:
     as_of: date
     model: str
     """Fingerprint of the run's pack."""
+    thorough: bool = False
+    """Look into every part, also for what was ordered before; else only where something new can concern it."""
+    skew: timedelta | None = None
+    """By how much the clock that `as_of` was read from is ahead of the store's; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,12 @@ class Erasure:
     """With their next expiry brought up to date."""
     tables: tuple[pa.Table, ...]
     """`schemas.TOMBSTONES`: the head's, without what left, and what is erased now. Not stored yet."""
-    orders: PartFile | None
+    orders: Orders
+    """Standing ones, those of the request among them. Not stored yet."""
     model: str
     """Fingerprint."""
     fresh: frozenset[str]
-    """sha256 of the parts with templates that were not erased in the head."""
+    """sha256 of the parts with templates that were not erased in the head, or may not be masked there."""
     deleted: int
     """Templates erased now by a request or a standing order."""
     expired: int
@@ -61,19 +67,32 @@ class Erasure:
         """Of all tombstones."""
         return joined(self.tables)["template_id"].combine_chunks()
 
+    @property
+    def erased_now(self) -> pa.Table:
+        """Tombstones that the head does not have."""
+        return self.tables[-1]
+
+
+def day_of(as_of: date | None) -> date:
+    """The day by whose end templates expire. ConfigError for one to come: what is erased does not come back."""
+    today = datetime.now(UTC).date()
+    if as_of is not None and as_of > today:
+        raise ConfigError(f"as_of: {as_of} is after today, {today}; templates would be erased before their time")
+    return as_of or today
+
 
 def erase(
     store: ObjectStore, head: Snapshot | None, shards: Sequence[ShardEntry], wanted: Wanted, ids: TemplateIds
 ) -> Erasure:
-    """Carry the head's tombstones on and add what is due now. Stores the orders; each part is read only where a new
-    order, an order on a new part, or an expiry can concern it.
+    """Carry the head's tombstones on and add what is due now. Writes nothing; unless it is to be thorough, each part is
+    read only where a new order, an order on a new part, or an expiry can concern it.
     """
     before = read_orders(store, head.orders if head else None)
-    request = wanted.request if wanted.request and wanted.request.sha256 not in before.requests else None
+    request = outstanding(wanted.request, before, thorough=wanted.thorough)
     change = part_change(head, shards)
     tables = carry(store, head, change, ids) if head else []
     known = joined(tables)["template_id"].combine_chunks()
-    parts = _to_examine(store, head, shards, request, before, wanted.as_of)
+    parts = _to_examine(store, head, shards, request, before, wanted)
     present = _present(request, parts, ids)
     orders = with_orders(before, _named(present, request, wanted.as_of), request.sha256 if request else None)
     by_order, by_expiry, fresh = [], [], set()
@@ -82,18 +101,37 @@ def erase(
         due = without(without(expired(table, wanted.as_of), known), asked["template_id"].combine_chunks())
         by_order.append(asked)
         by_expiry.append(due)
-        if asked.num_rows or due.num_rows:
+        was_erased = wanted.thorough and pc.any(pc.is_in(table["template_id"], value_set=known)).as_py()
+        if asked.num_rows or due.num_rows or was_erased:
             fresh.add(part.sha256)
     return Erasure(
         shards=tuple(_with_next_expiry(shard, ids, wanted.as_of) for shard in shards),
         tables=(*tables, joined([*by_order, *by_expiry])),
-        orders=put_orders(store, orders),
+        orders=orders,
         model=wanted.model,
         fresh=frozenset(fresh),
         deleted=sum(table.num_rows for table in by_order),
         expired=sum(table.num_rows for table in by_expiry),
         unknown=_unknown(request, present, before, joined(tables)),
     )
+
+
+def outstanding(request: DeletionRequest | None, before: Orders, *, thorough: bool) -> DeletionRequest | None:
+    """What of a request is to be carried out, given the orders that stand; None where nothing is.
+
+    Of one that was carried out before nothing, or if it is to be `thorough` its templates and subjects: some may have
+    been enrolled since. Its images stand for the templates that they had, for which there are orders. Pure.
+    """
+    if request is None or request.sha256 not in before.requests:
+        return request
+    again = tuple(deletion for deletion in request.deletions if deletion.kind != "image") if thorough else ()
+    return replace(request, deletions=again) if again else None
+
+
+def require_known(unknown: Sequence[str]) -> None:
+    """StopError with a line per deletion that named nothing, after all others were carried out."""
+    if unknown:
+        raise StopError("\n".join([f"{len(unknown)} deletions name nothing; the others are carried out:", *unknown]))
 
 
 def is_due(shard: ShardEntry, as_of: date) -> bool:
@@ -107,10 +145,12 @@ def _to_examine(
     shards: Sequence[ShardEntry],
     request: DeletionRequest | None,
     before: Orders,
-    as_of: date,
+    wanted: Wanted,
 ) -> tuple[PartFile, ...]:
     live = {shard.templates.sha256: shard.templates for shard in shards if shard.templates.rows}
-    due = {shard.templates.sha256 for shard in shards if is_due(shard, as_of)}
+    if wanted.thorough:
+        return tuple(live.values())
+    due = {shard.templates.sha256 for shard in shards if is_due(shard, wanted.as_of)}
     new = {part.sha256 for part in part_change(head, shards).new} if before.orders or request else set()
     named = _parts_of(store, head, request.deletions, frozenset(live)) if request else frozenset()
     return tuple(part for sha256, part in live.items() if sha256 in due | new | named)

@@ -1,12 +1,12 @@
 """The segments of the next snapshot: kept ones with their masks, and new ones for what none of them holds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import pyarrow as pa
 
 from facebatch.config import ReindexConfig
-from facebatch.faces.models import ModelCard
 from facebatch.gallery.snapshots import SegmentEntry, ShardEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.index.delta import Covered, Kept, plan_delta
@@ -18,6 +18,7 @@ from facebatch.pipelines.running import check_memory, run_all
 from facebatch.runtime.executor import Executor
 from facebatch.storage.store import ObjectStore
 from facebatch.telemetry.progress import Progress
+from facebatch.telemetry.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,25 @@ class Standing:
     """sha256 of live parts that none of them holds."""
 
 
+class Model(Protocol):
+    """Whose templates they are: the card of a pack, or what a snapshot says of it."""
+
+    @property
+    def name(self) -> str:
+        """Of the pack."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Of its templates."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """See `ModelCard.fingerprint`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Builder:
     """What it takes to build segments."""
@@ -38,6 +58,8 @@ class Builder:
     store: ObjectStore
     executor: Executor
     progress: Progress
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    """Of the run that builds."""
 
 
 def keep(
@@ -66,7 +88,7 @@ def keep(
 
 
 def build(
-    shards: Sequence[ShardEntry], builder: Builder, card: ModelCard, erased: pa.Array
+    shards: Sequence[ShardEntry], builder: Builder, card: Model, erased: pa.Array
 ) -> tuple[tuple[SegmentEntry, ...], int]:
     """New segments of these shards, erased rows masked, those with live rows; and how many were not there before."""
     plans = plan_segments(shards, builder.config.index, model=card.fingerprint, dim=card.dim)
