@@ -12,15 +12,15 @@ from facebatch.gallery.figures import GateFigure
 from facebatch.gallery.gates import GateSpec, rates, reconcile
 from facebatch.gallery.snapshots import SegmentEntry, ShardEntry, Snapshot
 from facebatch.index.order import order_of
-from facebatch.match.canaries import Canaries, CanarySpec, Night, measure, read_canaries
+from facebatch.match.canaries import Canaries, CanarySpec, Night, canaries_of, measure
 from facebatch.match.candidates import merge, to_table
 from facebatch.match.scan import Gallery, scan
-from facebatch.storage.parquet import embeddings, write_table
+from facebatch.storage.parquet import embeddings
 from synthetic import template_table, unit
 
 DIM = 64
 MATED, STRANGERS, BASE, PER_NIGHT = 40, 120, 200, 15
-CANARY, GATES = CanarySpec(file="mem://canaries", threshold=0.6, length=10), GateSpec()
+CANARY, GATES = CanarySpec(gallery="memory://canaries", threshold=0.6, length=10), GateSpec()
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,7 @@ def series(seed: int, nights: int) -> Series:
     base = Segment(enrol(rng, known, 0))
     probes = np.concatenate([photos(rng, known[:MATED]), photos(rng, strangers)])
     subjects = [*base.members["subject_id"].to_pylist()[:MATED], *[None] * STRANGERS]
-    data = write_table(template_table(probes, subjects, prefix="c"), kind="templates", model="m")
-    canaries = read_canaries(data, origin="canaries", model="m")
+    canaries = canaries_of(template_table(probes, subjects, prefix="c"), origin="canaries")
     world = World(base, Segment(base.members.slice(0, 0)), base.members)
     history: list[tuple[GateFigure, ...]] = []
     for _ in range(nights):

@@ -6,10 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from facebatch.errors import CorruptError, StopError
+from facebatch.errors import CorruptError, NotFoundError, StopError
 from facebatch.gallery.figures import GateFigure, failed
-from facebatch.match.canaries import CanarySpec, Night, measure, read_canaries, without_canaries
-from facebatch.storage.parquet import embeddings, write_table
+from facebatch.match.canaries import CanarySpec, Night, canaries_of, measure, read_canaries, without_canaries
+from facebatch.match.strangers import sampled
+from facebatch.storage.memory import MemoryStore
+from facebatch.storage.parquet import embeddings
+from gallery.small import MODEL, Shard, SmallGallery
 from nights import CANARY, DIM, GATES, MATED, PER_NIGHT, STRANGERS, Segment, Series, grown, people, photos, series
 from synthetic import template_table
 
@@ -129,7 +132,7 @@ def test_what_is_not_given_is_not_measured(quiet: Series) -> None:
     mated_only = replace(canaries, impostors=canaries.impostors.slice(0, 0))
     found = measure(mated_only, world.night(), history, CANARY, GATES)
     assert [figure.passed for figure in found] == [True, None, None]
-    unpublished = measure(canaries, world.night(), history, CanarySpec(file="x", length=10), GATES)
+    unpublished = measure(canaries, world.night(), history, CanarySpec(gallery="x", length=10), GATES)
     assert [figure.passed for figure in unpublished] == [True, None, True]
     impostors_only = replace(canaries, mated=canaries.mated.slice(0, 0))
     assert measure(impostors_only, world.night(), history, CANARY, GATES)[0].passed is None
@@ -150,16 +153,48 @@ def test_figures_do_not_depend_on_the_order_of_the_inputs(quiet: Series) -> None
     assert measure(canaries, turned, history, CANARY, GATES) == measure(canaries, night, history, CANARY, GATES)
 
 
-def test_canaries_of_another_model_are_refused(quiet: Series) -> None:
-    data = write_table(quiet[0].mated, kind="templates", model="other")
-    with pytest.raises(StopError, match="canaries of model other, the gallery has m"):
-        read_canaries(data, origin="file.parquet", model="m")
+def test_canaries_are_the_live_templates_of_the_head_of_their_gallery() -> None:
+    small = SmallGallery()
+    small.embed(Shard("a"), Shard("b"), index=False)
+    small.erase("a000001", subjects=["a-0"])
+    canaries = read_canaries(small.store, model=MODEL)
+    assert canaries.mated["template_id"].to_pylist() == ["a000000", "a000002", "b000000", "b000001", "b000002"]
+    assert (canaries.impostors.num_rows, len(canaries.probes)) == (0, 5)
+
+
+def test_canaries_of_another_model_are_refused() -> None:
+    small = SmallGallery()
+    small.embed(Shard("a", model="1" * 64), index=False)
+    with pytest.raises(StopError, match=r"snapshot 1 holds canaries of model model-1, .*; embed them again"):
+        read_canaries(small.store, model=MODEL)
+
+
+def test_a_gallery_without_canaries_is_refused() -> None:
+    small = SmallGallery()
+    with pytest.raises(NotFoundError, match="has no snapshot yet; run `facebatch embed` first"):
+        read_canaries(small.store, model=MODEL)
+    small.embed(Shard("a", rows=1), index=False)
+    small.erase("a000000")
+    with pytest.raises(StopError, match="snapshot 2 holds no canary"):
+        read_canaries(small.store, model=MODEL)
+
+
+def test_a_damaged_part_of_canaries_is_refused_by_name() -> None:
+    small = SmallGallery(MemoryStore("damaged"))
+    part = small.embed(Shard("a"), index=False).shards[0].templates
+    data = small.store.get(part.key)
+    small.store.put(part.key, data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(CorruptError, match=part.key):
+        read_canaries(small.store, model=MODEL)
+    small.store.delete(part.key)
+    with pytest.raises(CorruptError, match=f"{part.key} is missing"):
+        read_canaries(small.store, model=MODEL)
 
 
 def test_a_canary_given_twice_is_refused(quiet: Series) -> None:
     twice = pa.concat_tables([quiet[0].mated, quiet[0].mated.slice(0, 1)])
-    with pytest.raises(CorruptError, match=r"file\.parquet: a template_id occurs twice"):
-        read_canaries(write_table(twice, kind="templates", model="m"), origin="file.parquet", model="m")
+    with pytest.raises(CorruptError, match="s3://canaries: a template_id occurs twice"):
+        canaries_of(twice, origin="s3://canaries")
 
 
 def test_a_search_that_names_other_probes_is_refused(quiet: Series) -> None:
@@ -172,10 +207,36 @@ def test_a_search_that_names_other_probes_is_refused(quiet: Series) -> None:
         measure(canaries, renamed, [], CANARY, GATES)
 
 
-def test_the_order_of_a_file_of_canaries_is_free(quiet: Series) -> None:
+def test_the_order_of_canaries_is_free(quiet: Series) -> None:
     canaries = quiet[0]
     table = pa.concat_tables([canaries.impostors, canaries.mated])
     shuffled = table.take(pa.array(np.random.default_rng(1).permutation(len(table))))
-    again = read_canaries(write_table(shuffled, kind="templates", model="m"), origin="x", model="m")
-    assert again.basis == canaries.basis
+    again = canaries_of(shuffled, origin="x")
+    assert (again.basis, again.subjects) == (canaries.basis, canaries.subjects)
     assert again.mated["template_id"].equals(canaries.mated["template_id"])
+
+
+def test_other_subjects_are_told_apart_and_other_photos_of_the_same_are_not(quiet: Series) -> None:
+    canaries = quiet[0]
+    fewer = canaries_of(canaries.mated.slice(1), origin="x")
+    assert fewer.subjects != canaries.subjects
+    twice = template_table(embeddings(canaries.mated), canaries.mated["subject_id"].to_pylist(), prefix="second")
+    both = canaries_of(pa.concat_tables([canaries.mated, twice]), origin="x")
+    assert both.subjects == canaries.subjects
+
+
+def test_the_figure_of_mates_says_where_they_were_looked_for(quiet: Series) -> None:
+    canaries, history, world, _ = quiet
+    recall = measure(canaries, replace(world.night(), parts=("a", "b")), history, CANARY, GATES)[0]
+    assert (recall.parts, recall.basis) == (("a", "b"), canaries.subjects)
+
+
+def test_a_sample_of_samples_is_the_sample_of_all() -> None:
+    rng = np.random.default_rng(8)
+    table = template_table(rng.standard_normal((60, DIM)).astype(np.float16), [f"s{n % 25}" for n in range(60)])
+    shuffled = table.take(pa.array(rng.permutation(60)))
+    step = sampled(shuffled.slice(0, 0), 10)
+    for begin in range(0, 60, 7):
+        step = sampled(pa.concat_tables([step, shuffled.slice(begin, 7).select(step.column_names)]), 10)
+    assert step.equals(sampled(table, 10))
+    assert step.num_rows == 10

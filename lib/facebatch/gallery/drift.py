@@ -41,7 +41,7 @@ def drift(tonight: Histogram, history: History, basis: str, spec: GateSpec) -> G
     frozen set, are compared, the latest `spec.nights_most`: a drift of months passes here, and is for the impostor
     gate, whose reference does not move. It sees another population, or crops upside down (D = 0.17 on 15 new
     people of the London photos, pack open_yunet_omz); it does not see swapped colour channels (0.015), which only known
-    photos, embedded again, would show.
+    photos, embedded again, show: the figure `canary.photos`.
     """
     if tonight.n == 0:
         return GateFigure(name=NAME, passed=None, words="no template is new", n=0, basis=basis)

@@ -56,16 +56,9 @@ def impostor_share(
 
 
 def similarity_histogram(impostors: pa.Table, new: pa.Table, sample: int) -> Histogram:
-    """Similarities of all impostors to one template of each new subject, of at most `sample` subjects.
-
-    The template with the smallest template_id of a subject, and the subjects with the smallest of these; since a
-    template_id is a digest, that is a random sample which does not change with the order of the rows.
-    """
-    order = new.select(["template_id", "subject_id", "embedding"]).sort_by("template_id").combine_chunks()
-    subjects = pc.dictionary_encode(subject_keys(order).combine_chunks()).indices.to_numpy(zero_copy_only=False)
-    firsts = np.sort(np.unique(subjects, return_index=True)[1])[:sample]
+    """Similarities of all impostors to the `sampled` of the new templates."""
     probes = embeddings(impostors).astype(np.float64)
-    vectors = embeddings(order)[firsts]
+    vectors = embeddings(sampled(new, sample))
     counts = np.zeros(BINS, dtype=np.int64)
     step = max(1, PAIR_BYTES // (8 * max(1, len(probes))))
     for begin in range(0, len(vectors), step):
@@ -73,3 +66,16 @@ def similarity_histogram(impostors: pa.Table, new: pa.Table, sample: int) -> His
         scores = probes @ vectors[begin : begin + step].astype(np.float64).T
         counts += count_similarities(scores.astype(np.float32))
     return histogram(counts, len(vectors))
+
+
+def sampled(new: pa.Table, sample: int) -> pa.Table:
+    """template_id, subject_id and embedding of one template of each subject, of at most `sample` subjects.
+
+    The template with the smallest template_id of a subject, and the subjects with the smallest of these; since a
+    template_id is a digest, that is a random sample which does not change with the order of the rows. What was sampled
+    part by part may be sampled again: the sample of samples is the sample of all.
+    """
+    order = new.select(["template_id", "subject_id", "embedding"]).sort_by("template_id").combine_chunks()
+    subjects = pc.dictionary_encode(subject_keys(order).combine_chunks()).indices.to_numpy(zero_copy_only=False)
+    firsts = np.sort(np.unique(subjects, return_index=True)[1])[:sample]
+    return order.take(pa.array(firsts)).combine_chunks()

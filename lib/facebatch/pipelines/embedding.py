@@ -17,6 +17,7 @@ from facebatch.faces.models import ModelCard
 from facebatch.faces.open import open_models
 from facebatch.faces.rows import Extraction
 from facebatch.faces.settings import FaceSpec, ModelSpec
+from facebatch.gallery.capture_times import capture_times
 from facebatch.gallery.commits import PartFile, ShardCommit, find_commit, put_first, put_part, shard_key
 from facebatch.governance.tokens import Binding, DecisionToken, check
 from facebatch.images.read import read_shard
@@ -128,11 +129,15 @@ class EmbedWorker:
         if standing is not None:
             return standing
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="facebatch-") as folder:
-            images = read_shard(shard, task.rows.source, task.s3, Path(folder))
-            extraction = self._extractor.extract(images, shard.uri)
+        extraction = self.extract(shard)
         commit = self._write(shard, key, extraction, time.monotonic() - started)
         return put_first(self._store, layout.commit(key), commit)[0]
+
+    def extract(self, shard: ImageShard) -> Extraction:
+        """The rows of one shard; nothing is stored. A grant is not asked for here."""
+        with tempfile.TemporaryDirectory(prefix="facebatch-") as folder:
+            images = read_shard(shard, self._task.rows.source, self._task.s3, Path(folder))
+            return self._extractor.extract(images, shard.uri)
 
     def _write(self, shard: ImageShard, key: str, extraction: Extraction, seconds: float) -> ShardCommit:
         attempt = uuid4().hex[:12]
@@ -155,6 +160,7 @@ class EmbedWorker:
             outcomes=outcomes,
             seconds=_seconds(extraction, seconds),
             next_expiry=pc.min(extraction.templates["expires_at"]).as_py(),
+            captured=capture_times(extraction.templates),
             **parts,
         )
 

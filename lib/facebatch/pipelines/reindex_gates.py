@@ -1,44 +1,45 @@
 """The gates of a night: what is about to be published, judged by its own counts and by the snapshots before it."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow.compute as pc
 
-from facebatch.errors import GateError
-from facebatch.gallery import snapshots
 from facebatch.gallery.commits import find_commit, read_part
-from facebatch.gallery.figures import GateFigure, explain, failed
-from facebatch.gallery.gates import GateSpec, new_shards, rates, reconcile
+from facebatch.gallery.figures import GateFigure
+from facebatch.gallery.gates import new_shards, rates, reconcile
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
-from facebatch.storage import layout
+from facebatch.match.canaries import Canaries
+from facebatch.pipelines.reindex_canaries import canary_figures, earlier
+from facebatch.pipelines.reindex_segments import Builder
 from facebatch.storage.parquet import read_table
 from facebatch.storage.store import ObjectStore
 
 _AT_ONCE = 16
 
 
-def judge(store: ObjectStore, snapshot: Snapshot, parent: Snapshot | None, spec: GateSpec) -> Snapshot:
-    """The snapshot with the figures of its gates. GateError holding the whole page when one of them failed.
+def judge(
+    builder: Builder,
+    snapshot: Snapshot,
+    parent: Snapshot | None,
+    canaries: Canaries | None,
+    before: Sequence[GateFigure],
+) -> Snapshot:
+    """The snapshot with the figures of its gates, of which some may forbid to publish it, and those of `before`, which
+    were measured before it was made.
 
-    The ledgers of new shards and earlier snapshots are read, nothing else: what was embedded and built stays, so that a
-    run with other limits or a mended source goes on from there.
+    The ledgers of new shards and earlier snapshots are read, and what `canary_figures` reads where there are canaries.
+    What was embedded and built stays, so that a run with other limits or a mended source goes on from there.
     """
-    faces = faces_kept(store, new_shards(snapshot, parent))
-    figures = reconcile(snapshot, faces) + rates(snapshot, parent, history(store, parent, spec), spec)
-    if failed(figures):
-        raise GateError(f"snapshot {snapshot.seq} is not published\n{explain(figures)}".rstrip())
+    store, spec = builder.store, builder.config.gates
+    past = earlier(store, parent, spec)
+    figures = (
+        *reconcile(snapshot, faces_kept(store, new_shards(snapshot, parent))),
+        *rates(snapshot, parent, [night.gates for night in past], spec),
+        *canary_figures(canaries, snapshot, parent, past, builder),
+        *before,
+    )
     return snapshot.model_copy(update={"gates": figures})
-
-
-def history(store: ObjectStore, parent: Snapshot | None, spec: GateSpec) -> list[tuple[GateFigure, ...]]:
-    """Figures of the latest snapshots up to `parent`, oldest first; rollbacks, which restate figures, are left out."""
-    if parent is None:
-        return []
-    seqs = sorted(layout.snapshot_seq(info.key) for info in store.list(layout.SNAPSHOTS))
-    latest = [seq for seq in seqs if seq <= parent.seq][-2 * spec.nights_most :]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda seq: snapshots.read(store, seq), latest))
-    return [snapshot.gates for snapshot in found if snapshot.restates is None]
 
 
 def faces_kept(store: ObjectStore, shards: tuple[ShardEntry, ...]) -> dict[str, int]:
