@@ -1,5 +1,6 @@
 """Plots that go into a page."""
 
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -25,6 +26,12 @@ def test_a_chart_is_one_svg_element_with_a_title_for_screen_readers() -> None:
 
 def test_the_same_data_gives_the_same_bytes() -> None:
     assert drawn().svg == drawn().svg
+
+
+def test_pictures_in_one_page_share_no_id() -> None:
+    ids = [re.findall(r'\bid="([^"]+)"', drawn(title).svg) for title in ("one", "two")]
+    assert ids[0]
+    assert len({*ids[0], *ids[1]}) == len(ids[0]) + len(ids[1])
 
 
 def test_words_stay_text_and_are_escaped() -> None:

@@ -17,7 +17,6 @@ COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e
 
 _STYLE: Final[Any] = {
     "svg.fonttype": "none",
-    "svg.hashsalt": "facebatch",
     "font.family": "sans-serif",
     "font.size": 9.0,
     "axes.spines.top": False,
@@ -30,6 +29,8 @@ _STYLE: Final[Any] = {
     "lines.linewidth": 1.4,
     "legend.frameon": False,
 }
+_GROUP_ID = re.compile(r'<g id="[^"]*"')
+"""Names that nothing refers to, the same in every picture."""
 _PREFACE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 
 
@@ -44,8 +45,11 @@ class Chart:
 
 @contextmanager
 def chart(title: str, width: float = 6.4, height: float = 3.6) -> Iterator[Chart]:
-    """Draw on `Chart.axes` inside the context; sizes in inches. `title` is what a screen reader says of the picture."""
-    with mpl.rc_context(_STYLE):
+    """Draw on `Chart.axes` inside the context; sizes in inches.
+
+    `title` is what a screen reader says of the picture, and sets its ids apart from those of others in a page.
+    """
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": title}):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         drawn = Chart(figure, figure.subplots())
@@ -57,5 +61,5 @@ def _text(figure: Figure, title: str) -> str:
     """The figure's <svg> element, without the preface of an XML file and without date and creator."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
-    element = _PREFACE.sub("", out.getvalue())
+    element = _GROUP_ID.sub("<g", _PREFACE.sub("", out.getvalue()))
     return element.replace("<svg ", '<svg role="img" ', 1).strip()

@@ -11,14 +11,16 @@ from facebatch.cli_output import DryRun, Flag, Flat, Output, plain
 from facebatch.errors import CorruptError
 from facebatch.gallery import changes, history, pins, snapshots
 from facebatch.gallery.collect import RetentionSpec
-from facebatch.pipelines import gallery_collect, gallery_rollback, gallery_show, gallery_verify
+from facebatch.pipelines import gallery_collect, gallery_report, gallery_rollback, gallery_show, gallery_verify
 from facebatch.pipelines.gallery_rollback import RollbackSpec
 from facebatch.spec import Spec
 from facebatch.storage.open import open_store
 from facebatch.storage.settings import S3Spec
 from facebatch.storage.store import ObjectStore
 
-gallery_app = App(name="gallery", help="A gallery's snapshots: log, show, diff, verify, rollback, pin, unpin, gc.")
+gallery_app = App(
+    name="gallery", help="Snapshots of a gallery: log, show, diff, report, verify, rollback, pin, unpin, gc."
+)
 
 
 class GallerySpec(Spec):
@@ -84,6 +86,22 @@ def diff(older: int, newer: int, /, *, at: At, templates: Flag = False, output: 
     counts = plain(found)
     ids = counts.pop("ids")
     output.tell(text.changes(found, with_ids=templates), counts | {"ids": ids} if templates else counts)
+
+
+@gallery_app.command
+def report(number: int | None = None, /, *, at: At, to: str, output: Output = Output()) -> None:
+    """Write what a snapshot's night was like as a page and JSON: what came and went, gates and their history.
+
+    Parameters
+    ----------
+    number
+        Which snapshot; absent: the head.
+    to
+        Folder of the report: a local path or s3://bucket/prefix.
+    """
+    output.start()
+    page = gallery_report.run(at.open(), number, open_store(to, at.s3))
+    output.tell(f"{page}\n", {"page": page})
 
 
 @gallery_app.command

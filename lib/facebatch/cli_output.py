@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from facebatch.telemetry import logs
 from facebatch.telemetry.progress import Progress, open_progress
@@ -50,7 +50,7 @@ class Output:
         if self.json:
             sys.stdout.write(json.dumps(plain(result), default=str) + "\n")
             return
-        table = Table(show_header=False)
+        table = Table(Column(), Column(overflow="fold"), show_header=False)
         for key, value in (result.summary() if isinstance(result, Summarised) else plain(result)).items():
             table.add_row(key, words(value))
         console = Console()

@@ -1,15 +1,20 @@
 """The history of a gallery: its snapshots, newest first, each beside the one it came from."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
 from facebatch.errors import NotFoundError
 from facebatch.gallery import snapshots
+from facebatch.gallery.figures import GateFigure
 from facebatch.gallery.pins import read_pins
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.storage import layout
 from facebatch.storage.store import ObjectStore
+
+READ_AT_ONCE = 16
+"""Snapshots read side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,16 @@ class Entry:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the gates of one snapshot measured."""
+
+    seq: int
+    at: datetime
+    """Aware UTC."""
+    gates: tuple[GateFigure, ...]
+
+
 def numbers(store: ObjectStore) -> list[int]:
     """Numbers of all snapshots, ascending."""
     return [layout.snapshot_seq(info.key) for info in store.list(layout.SNAPSHOTS)]
@@ -63,6 +78,21 @@ def require_numbers(store: ObjectStore) -> list[int]:
     if not found:
         raise NotFoundError(f"{store.uri} has no snapshot yet; run `facebatch embed` first")
     return found
+
+
+def measured(store: ObjectStore, last: int, most: int) -> list[Measured]:
+    """Figures of the latest `most` snapshots up to number `last`, oldest first; rollbacks, which restate figures, are
+    left out. Fetches these documents whole and keeps little of them.
+    """
+    latest = [seq for seq in numbers(store) if seq <= last][-most:]
+    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+        found = list(pool.map(lambda seq: _measured(store, seq), latest))
+    return [night for night in found if night is not None]
+
+
+def _measured(store: ObjectStore, seq: int) -> Measured | None:
+    snapshot = snapshots.read_figures(store, seq)
+    return Measured(seq, snapshot.created_at, snapshot.gates) if snapshot.restates is None else None
 
 
 def log(store: ObjectStore, limit: int) -> Iterator[Entry]:

@@ -2,26 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from facebatch.config import ReindexConfig
-from facebatch.errors import ConfigError, CorruptError, ShardError, StaleError
+from facebatch.errors import CorruptError, ShardError
 from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import committed_keys, find_commit
 from facebatch.gallery.deletions import read_request
+from facebatch.gallery.figures import GateFigure
 from facebatch.gallery.leases import Held, writing
+from facebatch.gallery.orders import put_orders
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.gallery.tombstones import put_tables
-from facebatch.pipelines.embed import PUBLISH_ATTEMPTS, Target, embed_shards
-from facebatch.pipelines.reindex_compact import compact
+from facebatch.index.compact import outlook
+from facebatch.match.canaries import Canaries
+from facebatch.pipelines.canary_photos import photo_figures
+from facebatch.pipelines.embed import Target, embed_shards
+from facebatch.pipelines.publishing import publish_next
+from facebatch.pipelines.reindex_canaries import describe_canaries, open_canaries
+from facebatch.pipelines.reindex_compact import compact, find_budget
+from facebatch.pipelines.reindex_dates import examine
 from facebatch.pipelines.reindex_describe import describe
-from facebatch.pipelines.reindex_erase import Wanted, erase
+from facebatch.pipelines.reindex_erase import Wanted, day_of, erase
 from facebatch.pipelines.reindex_gates import judge
 from facebatch.pipelines.reindex_plan import (
     Listing,
@@ -30,14 +37,17 @@ from facebatch.pipelines.reindex_plan import (
     list_sources,
     plan_source,
 )
-from facebatch.pipelines.reindex_report import Content, ReindexReport, report
-from facebatch.pipelines.reindex_segments import Builder, build, keep
+from facebatch.pipelines.reindex_report import Content, Ended, ReindexReport, report
+from facebatch.pipelines.reindex_segments import Builder, Model, build, keep
+from facebatch.pipelines.reindex_tell import require_passed, tell
 from facebatch.pipelines.running import check_memory
 from facebatch.runtime.open import open_executor
+from facebatch.storage.clock import measure_skew, require_for_expiry
 from facebatch.storage.open import open_store
 from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.store import ObjectStore
 from facebatch.telemetry.progress import Progress
+from facebatch.telemetry.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +59,43 @@ class Job:
     listings: tuple[Listing, ...]
     card: ModelCard
     wanted: Wanted
+    canaries: Canaries | None
+    known: tuple[GateFigure, ...]
+    """Figures of the known photos."""
+    reports: ObjectStore | None
+    """Where the report goes."""
 
 
 def run(config: ReindexConfig, progress: Progress, *, dry_run: bool = False) -> ReindexReport | Mapping[str, Any]:
     """Carry out the job; with `dry_run` only its plan, as a mapping."""
+    watch = Stopwatch()
     card = load_card(find_pack(config.model))
     store = open_store(config.gallery, config.s3)
+    reports = open_store(config.report, config.s3) if config.report is not None else None
     request = read_request(config.deletions, config.s3) if config.deletions is not None else None
-    wanted = Wanted(request, _day(config), card.fingerprint)
+    wanted = Wanted(request, day_of(config.as_of), card.fingerprint)
+    canaries = open_canaries(config, store, card.fingerprint)
     head = snapshots.head(store)
     listings = list_sources(config, card.fingerprint)
     check_head(head, listings, card)
     committed = committed_keys(store)
     plans = [plan_source(listing, head, committed, card.fingerprint) for listing in listings]
     if dry_run:
-        return describe(plans, head, config, card, store, wanted)
+        watched = describe_canaries(store, head, canaries, config)
+        return {**describe(plans, head, config, card, store, wanted), **watched}
+    watch.lap("list")
     require_put_if_absent(store)
+    wanted = replace(wanted, skew=measure_skew(store))
     with writing(store, "reindex") as held, open_executor(config.run) as executor:
-        builder = Builder(config, store, executor, progress)
+        builder = Builder(config, store, executor, progress, watch)
+        watch.lap("start")
+        known = photo_figures(canaries, card, builder)
         for plan in plans:
             _embed(plan, builder, card)
-        snapshot, published, content = _publish(Job(head, tuple(listings), card, wanted), builder, held)
-    return report(snapshot, published, content, plans)
-
-
-def _day(config: ReindexConfig) -> date:
-    """The day by whose end templates expire. ConfigError for one to come: what is erased does not come back."""
-    today = datetime.now(UTC).date()
-    if config.as_of is not None and config.as_of > today:
-        raise ConfigError(f"as_of: {config.as_of} is after today, {today}; templates would be erased before their time")
-    return config.as_of or today
+        watch.lap("embed")
+        ended = _publish(Job(head, tuple(listings), card, wanted, canaries, known, reports), builder, held)
+        page = tell(ended, builder, reports)
+    return report(ended, plans, watch.seconds, page)
 
 
 def _embed(plan: SourcePlan, builder: Builder, card: ModelCard) -> None:
@@ -89,30 +106,35 @@ def _embed(plan: SourcePlan, builder: Builder, card: ModelCard) -> None:
     embed_shards(shards, plan.listing.rows, target, card, builder.executor, builder.progress)
 
 
-def _publish(job: Job, builder: Builder, held: Held) -> tuple[Snapshot, bool, Content]:
+def _publish(job: Job, builder: Builder, held: Held) -> Ended:
     """The next snapshot, or the head when it holds the same. Another run's snapshot in between is built upon.
 
-    StaleError when that is of one of these sources and holds something else.
+    StaleError when that is of one of these sources and holds something else; GateError as `require_passed`.
     """
     store = builder.store
-    for _ in range(PUBLISH_ATTEMPTS):
-        head = snapshots.head(store)
+
+    def composed(head: Snapshot | None) -> tuple[Snapshot | None, tuple[Snapshot | None, Content]]:
         check_head(head, job.listings, job.card)
         shards = live_shards(store, head, job.listings)
         content = compose(head, shards, job.wanted, builder, job.card)
-        if head is not None and content.is_in(head):
-            return head, False, content
+        if content.is_in(head):
+            return None, (head, content)
         for listing in job.listings:
             snapshots.check_not_overtaken(store, job.since, head, listing.source)
-        judged = judge(store, next_snapshot(head, content, job.card), head, builder.config.gates)
-        held.require()
-        with suppress(StaleError):
-            return snapshots.publish(store, judged), True, content
-    raise StaleError(f"{store.uri}: the head keeps moving; run the same command again")
+        judged = judge(builder, next_snapshot(head, content, job.card), head, job.canaries, job.known)
+        builder.watch.lap("gates")
+        require_passed(Ended("failed", judged, head, content, judged.created_at), builder, job.reports)
+        return judged, (head, content)
+
+    snapshot, published, (before, content) = publish_next(store, held, composed)
+    builder.watch.lap("publish")
+    if published:
+        return Ended("published", snapshot, before, content, snapshot.created_at)
+    return Ended("unchanged", snapshot, before, content, datetime.now(UTC))
 
 
 def compose(
-    head: Snapshot | None, shards: Sequence[ShardEntry], wanted: Wanted, builder: Builder, card: ModelCard
+    head: Snapshot | None, shards: Sequence[ShardEntry], wanted: Wanted, builder: Builder, card: Model
 ) -> Content:
     """From the head and the shards that are to be live to the whole of the next snapshot: all of it is stored, and
     nothing refers to it yet.
@@ -120,11 +142,26 @@ def compose(
     store = builder.store
     ids = TemplateIds(store)
     erasure = erase(store, head, shards, wanted, ids)
+    require_for_expiry(store, wanted.skew, erasure.expired)
+    builder.watch.lap("erase")
     standing = keep(store, head, erasure.shards, erasure, ids)
-    compaction = compact(store, standing, erasure, builder.config, ids)
+    builder.watch.lap("segments")
+    budget = find_budget(store, head, builder.config.compaction)
+    compaction = compact(store, standing, erasure, budget, builder.config, ids)
+    builder.watch.lap("compaction")
     new, built = build(compaction.bare, builder, card, compaction.erasure.template_ids)
+    builder.watch.lap("segments")
     tombstones = put_tables(store, head, compaction.erasure.tables)
-    return Content(compaction, (*compaction.kept, *new), tombstones, built)
+    segments = (*compaction.kept, *new)
+    return Content(
+        compaction=compaction,
+        segments=segments,
+        tombstones=tombstones,
+        orders=put_orders(store, erasure.orders),
+        built=built,
+        outlook=outlook(segments, budget.rows, builder.config.index.segment_rows),
+        dates=examine(store, head, compaction.erasure.shards, wanted.skew),
+    )
 
 
 def live_shards(store: ObjectStore, head: Snapshot | None, listings: Sequence[Listing]) -> tuple[ShardEntry, ...]:
@@ -133,9 +170,10 @@ def live_shards(store: ObjectStore, head: Snapshot | None, listings: Sequence[Li
     kept = [shard for shard in head.shards if shard.source not in named] if head else []
     standing = {(shard.source, shard.shard_key): shard for shard in head.shards} if head else {}
     wanted = [(listing.source, key) for listing in listings for key in listing.shards]
+    missing = [item for item in wanted if item not in standing]
     with ThreadPoolExecutor(16) as pool:
-        own = list(pool.map(lambda item: standing.get(item) or _committed(store, *item), wanted))
-    return snapshots.in_order([*kept, *own])
+        embedded = dict(zip(missing, pool.map(lambda item: _committed(store, *item), missing), strict=True))
+    return snapshots.in_order([*kept, *(standing.get(item) or embedded[item] for item in wanted)])
 
 
 def _committed(store: ObjectStore, source: str, key: str) -> ShardEntry:
@@ -145,7 +183,7 @@ def _committed(store: ObjectStore, source: str, key: str) -> ShardEntry:
     return snapshots.entry(commit).model_copy(update={"source": source})
 
 
-def next_snapshot(head: Snapshot | None, content: Content, card: ModelCard) -> Snapshot:
+def next_snapshot(head: Snapshot | None, content: Content, card: Model) -> Snapshot:
     """The snapshot to publish. CorruptError when the segments do not hold exactly the live templates."""
     snapshot = Snapshot(
         **snapshots.next_number(head),
@@ -155,7 +193,7 @@ def next_snapshot(head: Snapshot | None, content: Content, card: ModelCard) -> S
         shards=content.compaction.erasure.shards,
         segments=content.segments,
         tombstones=content.tombstones,
-        orders=content.compaction.erasure.orders,
+        orders=content.orders,
     )
     if not snapshot.indexed:
         rows = sum(segment.live_rows for segment in snapshot.segments)

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
-from facebatch.errors import StopError
 from facebatch.gallery.commits import PartFile
 from facebatch.gallery.snapshots import SegmentEntry, Snapshot
+from facebatch.index.compact import Outlook
 from facebatch.pipelines.reindex_compact import Compaction
+from facebatch.pipelines.reindex_dates import Dates
+from facebatch.pipelines.reindex_erase import require_known
 from facebatch.pipelines.reindex_plan import SourcePlan, unnamed_sources
 
 
@@ -18,14 +21,35 @@ class Content:
     compaction: Compaction
     segments: tuple[SegmentEntry, ...]
     tombstones: tuple[PartFile, ...]
+    orders: PartFile | None
     built: int
     """Segments that this run built."""
+    outlook: Outlook
+    dates: Dates
 
     def is_in(self, head: Snapshot | None) -> bool:
         """Whether the head holds exactly this."""
-        erasure = self.compaction.erasure
-        mine = (erasure.shards, self.segments, self.tombstones, erasure.orders)
+        mine = (self.compaction.erasure.shards, self.segments, self.tombstones, self.orders)
         return head is not None and (head.shards, head.segments, head.tombstones, head.orders) == mine
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run came out."""
+
+    outcome: Literal["published", "unchanged", "failed"]
+    snapshot: Snapshot
+    """The head; after a failed gate the one that was not published, with its figures."""
+    before: Snapshot | None
+    """The head that it was planned on."""
+    content: Content
+    at: datetime
+    """Aware UTC."""
+
+    @property
+    def standing(self) -> Snapshot | None:
+        """What searches see after the run."""
+        return self.before if self.outcome == "failed" else self.snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +83,40 @@ class ReindexReport:
     segments_merged: int
     """Older segments that compaction rewrote."""
     rows_rewritten: int
-    """Their live rows, at most the budget `compaction.rows`."""
+    """Their live rows, at most `compaction_budget_rows`."""
     templates_purged: int
     """Erased templates that are in no live part any more."""
     dead_rows: int
     """Left in segments for a later run."""
+    compaction_budget: str
+    """What was allowed to be rewritten, and how minutes became rows."""
+    compaction_budget_rows: int
+    compaction_rows_per_second: float | None
+    """By which minutes became rows; None where no minutes were given."""
+    rows_waiting: int
+    """Live rows of the segments that would be rewritten too if there were no budget."""
+    nights_until_compact: int | None
+    """Further runs with this budget until none waits, if nothing else changes; None: never, some segments exceed it."""
+    dates: Dates
+    """Dates and clocks that cannot be right."""
+    seconds: Mapping[str, float]
+    """Wall time by stage, in the order of the run; differs between runs."""
+    page: str | None
+    """URI of the report that was written; None where none was asked for."""
 
 
 def check_known(result: ReindexReport | Mapping[str, Any]) -> None:
     """StopError with a line per deletion that named nothing, after all others were carried out and published."""
-    if isinstance(result, ReindexReport) and result.unknown:
-        count = len(result.unknown)
-        raise StopError("\n".join([f"{count} deletions name nothing; the others are carried out:", *result.unknown]))
+    if isinstance(result, ReindexReport):
+        require_known(result.unknown)
 
 
-def report(snapshot: Snapshot, published: bool, content: Content, plans: Sequence[SourcePlan]) -> ReindexReport:
-    """The report of a run that ends with this snapshot as the head."""
-    compaction = content.compaction
+def report(ended: Ended, plans: Sequence[SourcePlan], seconds: Mapping[str, float], page: str | None) -> ReindexReport:
+    """The report of a run that no gate stopped."""
+    snapshot, compaction = ended.snapshot, ended.content.compaction
     return ReindexReport(
         snapshot=snapshot.seq,
-        published=published,
+        published=ended.outcome == "published",
         shards_new=sum(len(plan.new) for plan in plans),
         shards_changed=sum(len(plan.changed) for plan in plans),
         shards_gone=sum(len(plan.gone) for plan in plans),
@@ -92,9 +130,17 @@ def report(snapshot: Snapshot, published: bool, content: Content, plans: Sequenc
         expired=compaction.erasure.expired,
         unknown=compaction.erasure.unknown,
         segments=len(snapshot.segments),
-        segments_built=content.built,
+        segments_built=ended.content.built,
         segments_merged=compaction.merged,
         rows_rewritten=compaction.rows,
         templates_purged=compaction.purged,
         dead_rows=compaction.waiting,
+        compaction_budget=compaction.budget.words,
+        compaction_budget_rows=compaction.budget.rows,
+        compaction_rows_per_second=compaction.budget.rows_per_second,
+        rows_waiting=ended.content.outlook.rows_waiting,
+        nights_until_compact=ended.content.outlook.nights,
+        dates=ended.content.dates,
+        seconds=dict(seconds),
+        page=page,
     )

@@ -1,5 +1,7 @@
 """The only speller of object keys. Roots are `<gallery>` and `<results>`; names are as in the design, section 3."""
 
+from datetime import UTC, datetime
+
 SNAPSHOTS = "snapshots/"
 COMMITS = "commits/"
 TEMPLATES = "templates/"
@@ -115,3 +117,12 @@ def part_work_key(key: str) -> str:
 def segment_id(key: str) -> str:
     """The segment that a file or a manifest belongs to."""
     return key.removeprefix(SEGMENTS).partition("/")[0]
+
+
+def report(seq: int, outcome: str, at: datetime, run_id: str) -> str:
+    """The report of a night in a folder of reports, without the suffix. Sorted by snapshot.
+
+    One run of one gallery makes a snapshot, so its id keeps apart the nights that failed under one number and galleries
+    that share a folder; the second keeps apart the nights that left a head as it was.
+    """
+    return f"reindex-{seq:012d}-{outcome}-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{run_id[:8]}"
