@@ -10,6 +10,7 @@ from facebatch.config import EmbedConfig, IndexConfig, MatchConfig, ReindexConfi
 from facebatch.faces.settings import ModelSpec
 from facebatch.governance.request import RequestSpec
 from facebatch.images.source import FieldsSpec, SourceSpec
+from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, index
 from facebatch.runtime.executor import RunSpec
 from facebatch.telemetry.progress import open_progress
@@ -42,13 +43,15 @@ class World:
         config = ReindexConfig(gallery=str(self.root / "gallery"), sources=(where,), model=self.model, run=self.run)
         return config.model_copy(update=changes)
 
-    def match(self, **changes: object) -> MatchConfig:
+    def match(self, match: MatchSpec = MatchSpec(), **changes: object) -> MatchConfig:
+        """Of a gallery that nobody evaluated."""
         config = MatchConfig(
             gallery=str(self.root / "gallery"),
             results=str(self.root / "results"),
             request=REQUEST,
             probes=SourceSpec(uri=str(self.root / "probe-photos"), fields=FOLDER, images_per_shard=3),
             model=self.model,
+            match=match.model_copy(update={"unevaluated": True}),
             run=self.run,
         )
         return config.model_copy(update=changes)

@@ -37,7 +37,7 @@ class Site:
     def match(self, workers: int) -> list[str]:
         request = ["--request.purpose", "system_test", "--request.case-id", "e2e", "--request.requester", "tests"]
         where = ["--gallery", str(self.gallery), "--results", str(self.root / "results")]
-        blocks = ["--match.probe-block", "10", "--run.workers", str(workers)]
+        blocks = ["--match.probe-block", "10", "--match.unevaluated", "--run.workers", str(workers)]
         return [*where, *request, *self.source("probe-photos", "probes"), *self.model, *blocks]
 
     def all(self, workers: int) -> dict[str, str]:

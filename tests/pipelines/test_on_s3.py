@@ -17,6 +17,7 @@ from facebatch.pipelines import embed, index, match
 from facebatch.pipelines.embed import EmbedReport
 from facebatch.pipelines.match import MatchReport
 from facebatch.pipelines.search import find_search, read_candidates
+from facebatch.match.settings import MatchSpec
 from facebatch.runtime.executor import RunSpec
 from facebatch.storage.open import open_store
 from servers.s3 import Server
@@ -58,7 +59,10 @@ class Bucket:
 
     def match(self) -> MatchReport:
         results = f"{self.root}/results"
-        config = MatchConfig(gallery=self.gallery, results=results, request=REQUEST, probes=self.probes, **self.common)
+        spec = MatchSpec(unevaluated=True)
+        config = MatchConfig(
+            gallery=self.gallery, results=results, request=REQUEST, probes=self.probes, match=spec, **self.common
+        )
         report = match.run(config, QUIET)
         assert isinstance(report, MatchReport)
         return report

@@ -70,7 +70,7 @@ def remote(searchable: World, counting: CountingServer) -> MatchConfig:
         request=REQUEST,
         probes=SourceSpec(uri=f"{root}/probe-photos", fields=FOLDER, images_per_shard=3),
         model=searchable.model,
-        match=MatchSpec(probe_block=3),
+        match=MatchSpec(probe_block=3, unevaluated=True),
         run=RunSpec(executor="local", workers=1),
         s3=s3,
     )

@@ -14,6 +14,12 @@ class MatchSpec(Spec):
     """Longest candidate list per probe, in subjects."""
     floor: float | None = Field(default=None, ge=-1, le=1)
     """Candidates have similarity >= this; absent = un-thresholded, as evaluation needs."""
+    fpir: float | None = Field(default=None, gt=0, le=1)
+    """The FPIR target whose threshold, published by `evaluate` with the snapshot, is taken as the floor."""
+    unevaluated: bool = False
+    """Search a gallery that no evaluation approved, or that has grown too much since."""
+    grown_most: float = Field(default=0.1, ge=0, le=1)
+    """Share by which the gallery may have grown or shrunk since its evaluation."""
     probe_block: int | None = Field(default=None, ge=1)
     """Probes scored together against a segment; one probe block x one segment is a cell. Absent = planned from what is
     compared (`match.planning`), the same on every machine."""

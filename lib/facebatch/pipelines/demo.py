@@ -20,6 +20,7 @@ from facebatch.images.source import FieldsSpec, SourceSpec
 from facebatch.pipelines import demo_page, embed, index, match
 from facebatch.pipelines.finding import read_finding
 from facebatch.pipelines.photos import find_photos, write_shards
+from facebatch.match.settings import MatchSpec
 from facebatch.runtime.executor import RunSpec
 from facebatch.runtime.open import open_executor
 from facebatch.spec import Spec
@@ -150,6 +151,7 @@ def _jobs(config: DemoConfig, model: ModelSpec, out: Path) -> Jobs:
             probes=shards("probes"),
             model=model,
             faces=faces,
+            match=MatchSpec(unevaluated=True),
             run=run,
         ),
     )

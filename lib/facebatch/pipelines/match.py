@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from facebatch.config import MatchConfig
-from facebatch.errors import PlanError, StopError
+from facebatch.errors import ConfigError, PlanError, StopError
 from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import ShardCommit, committed_keys
+from facebatch.gallery.evaluation import check_current, threshold_for
 from facebatch.gallery.leases import reading
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.governance import policy, tokens
@@ -19,6 +20,7 @@ from facebatch.index import node_cache
 from facebatch.match.cells import Cell, CellCommit, block_size, plan_cells, plan_stretches, shape_of
 from facebatch.match.memory import cell_memory, scan_path
 from facebatch.match.planning import schedule
+from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed
 from facebatch.pipelines.embedding import Grant, RowsSpec, probe_set
 from facebatch.pipelines.merging import MergedBlock, MergeTask, merge_all, merge_memory
@@ -111,6 +113,7 @@ def plan(config: MatchConfig, decision: policy.Decision) -> MatchPlan:
     snapshot = snapshots.require_head(gallery) if chosen is None else snapshots.read(gallery, chosen)
     card = load_card(find_pack(config.model))
     check_searchable(snapshot, card)
+    config = config.model_copy(update={"match": with_threshold(config.match, snapshot)})
     source = embed.whole_uri(config.probes, config.s3)
     rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces)
     shards = list_shards(source, config.s3)
@@ -147,6 +150,21 @@ def check_searchable(snapshot: Snapshot, card: ModelCard) -> None:
         raise StopError(f"snapshot {snapshot.seq} holds no template, so there is nothing to search")
     if not snapshot.indexed:
         raise PlanError(f"snapshot {snapshot.seq} is not indexed; run `facebatch index` first")
+
+
+def with_threshold(spec: MatchSpec, snapshot: Snapshot) -> MatchSpec:
+    """The settings with the published threshold as their floor, where they ask for an FPIR target.
+
+    PlanError for a snapshot that may not be searched, or has no such threshold; ConfigError for a floor beside it.
+    """
+    where = f"snapshot {snapshot.seq}"
+    if not spec.unevaluated:
+        check_current(snapshot.evaluated, snapshot.templates, spec.grown_most, where=where)
+    if spec.fpir is None:
+        return spec
+    if spec.floor is not None:
+        raise ConfigError("match.fpir and match.floor both set where lists end; leave one of them out")
+    return spec.model_copy(update={"floor": threshold_for(snapshot.evaluated, spec.fpir, where=where)})
 
 
 def _search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, progress: Progress) -> SearchManifest:

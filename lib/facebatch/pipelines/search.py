@@ -16,7 +16,7 @@ from facebatch.match.cells import Cell, CellCommit
 from facebatch.pipelines.embed import EmbedPlan
 from facebatch.pipelines.embedding import Grant, RowsSpec
 from facebatch.pipelines.merging import FoundBlock, MergedBlock
-from facebatch.schemas import CANDIDATES, FORMAT_VERSION, LEDGER
+from facebatch.schemas import CANDIDATES, FORMAT_VERSION, LEDGER, templates
 from facebatch.spec import Spec
 from facebatch.storage import layout
 from facebatch.storage.open import open_store
@@ -56,6 +56,12 @@ class SearchManifest(Spec):
     model_name: str
     length: int
     floor: float | None
+    fpir: float | None = None
+    """The target whose published threshold the floor is; None: the floor was given, or there is none."""
+    evaluated: int | None = None
+    """Snapshot of the evaluation that was in force; None: none was."""
+    approved_for_use: bool = False
+    """Whether that evaluation met its declared limits."""
     images: int
     """Probe images; each has one row in `outcomes_file`."""
     outcomes: dict[str, int]
@@ -101,6 +107,7 @@ def publish_search(
     """Write the outcomes and put the certificate of a search whose cells cover all pairs and are merged."""
     store = open_store(planned.root, planned.config.s3)
     images = sum(commit.images for commit in commits)
+    evaluation = planned.snapshot.evaluated
     manifest = SearchManifest(
         search_id=planned.search_id,
         request=planned.config.request,
@@ -112,6 +119,9 @@ def publish_search(
         model_name=planned.card.name,
         length=planned.config.match.length,
         floor=planned.config.match.floor,
+        fpir=planned.config.match.fpir,
+        evaluated=evaluation.snapshot if evaluation else None,
+        approved_for_use=bool(evaluation and evaluation.approved_for_use),
         images=images,
         outcomes=sum_outcomes(commits),
         probes=sum(commit.templates.rows for commit in commits),
@@ -149,6 +159,13 @@ def read_candidates(store: ObjectStore, manifest: SearchManifest) -> pa.Table:
     parts = manifest.candidates
     tables = [read_table(read_part(store, part), kind="candidates", origin=part.key) for part in parts]
     return pa.concat_tables(tables) if tables else CANDIDATES.empty_table()
+
+
+def probe_templates(store: ObjectStore, model: str) -> pa.Table:
+    """All probe templates of a finished search, block by block as they were compared, verified."""
+    keys = sorted(info.key for info in store.list(layout.BLOCKS))
+    tables = [read_templates(store.get(key), key) for key in keys]
+    return pa.concat_tables(tables).combine_chunks() if tables else templates(1).empty_table()
 
 
 def _write_outcomes(planned: MatchPlan, store: ObjectStore, commits: Sequence[ShardCommit]) -> PartFile:
