@@ -25,9 +25,11 @@ from facebatch.pipelines import expire as expire_pipeline
 from facebatch.pipelines import expire_finds
 from facebatch.pipelines import index as index_pipeline
 from facebatch.pipelines import match as match_pipeline
+from facebatch.pipelines import pairs as pairs_pipeline
 from facebatch.pipelines import plan_match as plan_match_pipeline
 from facebatch.pipelines import reindex as reindex_pipeline
 from facebatch.pipelines.demo import DemoConfig
+from facebatch.pipelines.pairs import PairsConfig
 from facebatch.pipelines.plan_match import PlanMatchConfig
 from facebatch.pipelines.reindex_erase import require_known
 from facebatch.pipelines.reindex_report import check_known
@@ -92,6 +94,12 @@ def match(config: Annotated[MatchConfig, Flat], output: Output = Output(), *, dr
     """Search an allowed request's probes in a snapshot; write candidate lists and a coverage certificate."""
     result = match_pipeline.run(config, output.start(), dry_run=dry_run)
     output.show("match: the plan" if dry_run else "match (candidates are leads, not identifications)", result)
+
+
+@app.command
+def pairs(config: Annotated[PairsConfig, Flat], output: Output = Output()) -> None:
+    """Score a folder of people by a list of image pairs, as Labeled Faces in the Wild is scored."""
+    output.show("pairs", pairs_pipeline.run(config, output.start()))
 
 
 @app.command

@@ -1,0 +1,174 @@
+"""The material of an evaluation on storage: a finished search, who its probes show, and who is in the gallery."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import polars as pl
+import pyarrow as pa
+
+from facebatch.errors import ConfigError, CorruptError, NotFoundError
+from facebatch.evaluate.findings import Finding, find
+from facebatch.evaluate.inputs import PAIRS, Inputs, lazy
+from facebatch.gallery import snapshots
+from facebatch.gallery.commits import PartFile, read_part
+from facebatch.gallery.snapshots import Snapshot
+from facebatch.gallery.tombstones import joined, read_tables
+from facebatch.pipelines.scanning import probe_ids
+from facebatch.pipelines.search import SearchManifest, find_search, probe_templates, read_candidates
+from facebatch.storage.open import open_store, split_object
+from facebatch.storage.parquet import read_table
+from facebatch.storage.settings import S3Spec
+from facebatch.storage.store import ObjectStore
+
+PARTS_AT_ONCE = 4
+"""Template parts in memory at a time."""
+MAX_BYTES = 4 << 30
+"""Of a file of truth or subjects."""
+GROUP_PREFIX = "group_"
+"""Columns of a file that are labels of the variable behind the prefix."""
+_PEOPLE: dict[str, pl.DataType | type[pl.DataType]] = {
+    "template_id": pl.String,
+    "subject_id": pl.String,
+    "groups": PAIRS,
+}
+_QUALITIES = ("quality_inter_eye", "quality_sharpness", "quality_luminance")
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What an evaluation starts from."""
+
+    manifest: SearchManifest
+    snapshot: Snapshot
+    """The one that was searched."""
+    inputs: Inputs
+    findings: tuple[Finding, ...]
+    """Noticed while reading."""
+
+
+def read_material(search: str, truth: str | None, subjects: str | None, s3: S3Spec) -> Material:
+    """Read a finished search with its labels.
+
+    `truth` is a .parquet or .csv file of `schemas.TRUTH`; None: a probe is mated when the subject it was given with is
+    in the gallery. `subjects` is such a file of all who were to be enrolled: subject_id, and labels; None: those who
+    are. In both, a column `group_<variable>` holds labels, as a map `groups` does.
+    NotFoundError for a search that is not finished, CorruptError and ConfigError for files that cannot be read.
+    """
+    store = open_store(search, s3)
+    manifest = find_search(store)
+    if manifest is None:
+        raise NotFoundError(f"{store.uri} holds no finished search; give the folder that `facebatch match` told")
+    gallery = open_store(manifest.gallery, s3)
+    snapshot = snapshots.read(gallery, manifest.snapshot)
+    enrolled, findings = enrolled_subjects(gallery, snapshot)
+    everybody = enrolled if subjects is None else _with_failed(enrolled, read_labels(subjects, s3, "subject_id"))
+    known = _truth_of_probes(store, manifest, enrolled) if truth is None else read_labels(truth, s3, "probe_id").lazy()
+    inputs = Inputs(
+        candidates=lazy(read_candidates(store, manifest)),
+        truth=known,
+        gallery=everybody.lazy(),
+        length=manifest.length,
+        floor=manifest.floor,
+        failed=_failed(store, manifest),
+    )
+    return Material(manifest, snapshot, inputs, findings)
+
+
+def enrolled_subjects(store: ObjectStore, snapshot: Snapshot) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    """Who has a live template: subject_id, template_id (where there is no subject), groups; and what is odd of them.
+
+    Reads every template part once. Labels of all templates of a subject are joined; where two of one variable differ,
+    the subject counts as unlabelled there, and is named.
+    """
+    erased = joined(read_tables(store, snapshot.tombstones))["template_id"]
+    with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="subjects") as pool:
+        frames = list(pool.map(lambda shard: _people(store, shard.templates), snapshot.shards))
+    rows = pl.concat([pl.DataFrame(schema=_PEOPLE), *frames])
+    live = rows.filter(~pl.col("template_id").is_in(pl.Series("erased", erased.to_pylist(), pl.String)))
+    unlabelled = live.filter(pl.col("subject_id").is_null()).select("subject_id", "template_id", "groups")
+    labels = live.drop_nulls("subject_id").explode("groups").unnest("groups").unique(["subject_id", "key", "value"])
+    torn = labels.filter(pl.col("key").is_not_null()).filter(pl.len().over("subject_id", "key") > 1)
+    agreed = labels.join(torn, on=["subject_id", "key"], how="anti").drop_nulls("key").sort("subject_id", "key")
+    groups = agreed.group_by("subject_id", maintain_order=True).agg(groups=pl.struct("key", "value"))
+    everybody = labels.select(pl.col("subject_id").unique().sort()).join(groups, on="subject_id", how="left")
+    named = everybody.select("subject_id", pl.lit(None, pl.String).alias("template_id"), pl.col("groups").cast(PAIRS))
+    words = "subjects have templates with different labels of one variable and count as unlabelled there; correct them"
+    findings = find("gallery.torn_label", "note", torn["subject_id"].unique(), words)
+    return pl.concat([named, unlabelled]), findings
+
+
+def read_labels(uri: str, s3: S3Spec, key: str) -> pl.DataFrame:
+    """A .parquet or .csv file with the column `key`. ConfigError naming the file for anything else."""
+    folder, name = split_object(uri)
+    suffix = PurePosixPath(uri).suffix.lower()
+    if suffix not in (".parquet", ".csv"):
+        raise ConfigError(f"{uri}: labels are a .parquet or .csv file")
+    data = open_store(folder, s3).get(name, max_bytes=MAX_BYTES)
+    try:
+        frame = pl.read_parquet(data) if suffix == ".parquet" else pl.read_csv(data, infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise CorruptError(f"{uri}: cannot be read as {suffix[1:]} ({error}); write it anew") from error
+    if key not in frame.columns:
+        raise ConfigError(f"{uri}: has no column {key}; its columns are {', '.join(frame.columns)}")
+    return _grouped(frame, uri)
+
+
+def _grouped(frame: pl.DataFrame, uri: str) -> pl.DataFrame:
+    """Label columns joined into `groups`; texts without a letter are absent values, and quality is a number."""
+    frame = frame.with_columns(pl.col(pl.String).replace("", None))
+    columns = [name for name in frame.columns if name.startswith(GROUP_PREFIX)]
+    if columns and "groups" in frame.columns:
+        raise ConfigError(f"{uri}: has both a map `groups` and {columns[0]}; keep one of them")
+    if "quality" in frame.columns and not frame["quality"].dtype.is_numeric():
+        try:
+            frame = frame.with_columns(pl.col("quality").cast(pl.Float32))
+        except pl.exceptions.PolarsError as error:
+            raise ConfigError(f"{uri}: column quality holds something that is no number ({error})") from error
+    if not columns:
+        return frame
+    pairs = [
+        pl.struct(pl.lit(name.removeprefix(GROUP_PREFIX)).alias("key"), pl.col(name).cast(pl.String).alias("value"))
+        for name in columns
+    ]
+    given = pl.concat_list(pairs).list.filter(pl.element().struct.field("value").is_not_null())
+    return frame.with_columns(groups=given.cast(PAIRS)).drop(columns)
+
+
+def _with_failed(enrolled: pl.DataFrame, everybody: pl.DataFrame) -> pl.DataFrame:
+    """All who were to be enrolled, with the labels given for them; those without a template did not get in."""
+    known = everybody.select("subject_id", *(["groups"] if "groups" in everybody.columns else []))
+    have = enrolled.select("subject_id").drop_nulls().with_columns(enrolled=pl.lit(True))
+    listed = known.join(have, on="subject_id", how="left").with_columns(pl.col("enrolled").fill_null(False))
+    others = enrolled.join(known, on="subject_id", how="anti").with_columns(enrolled=pl.lit(True))
+    return pl.concat([listed, others], how="diagonal_relaxed")
+
+
+def _truth_of_probes(store: ObjectStore, manifest: SearchManifest, enrolled: pl.DataFrame) -> pl.LazyFrame:
+    """By the subject that came with each probe: mated when that subject has a live template."""
+    table = probe_templates(store, manifest.model)
+    given = _frame(table).select(
+        pl.Series("probe_id", probe_ids(table).to_pylist(), pl.String),
+        pl.col("subject_id").alias("person_id"),
+        pl.min_horizontal(*_QUALITIES).alias("quality"),
+        "groups",
+    )
+    known = enrolled.select("subject_id").drop_nulls().with_columns(person_id="subject_id")
+    return given.join(known, on="person_id", how="left", maintain_order="left").lazy()
+
+
+def _failed(store: ObjectStore, manifest: SearchManifest) -> pl.LazyFrame:
+    """Probe images that gave no template."""
+    part = manifest.outcomes_file
+    table = read_table(read_part(store, part), kind="ledger", origin=part.key)
+    outcomes = _frame(table.select(["image_id", "faces_kept"]))
+    return outcomes.filter(pl.col("faces_kept") == 0).select(probe_id="image_id").lazy()
+
+
+def _people(store: ObjectStore, part: PartFile) -> pl.DataFrame:
+    table = read_table(read_part(store, part), kind="templates", origin=part.key)
+    return _frame(table.select(list(_PEOPLE))).with_columns(pl.col("groups").cast(PAIRS))
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    return lazy(table).collect()

@@ -1,0 +1,122 @@
+"""The material of an evaluation, read from a finished search and files of labels."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from facebatch.errors import ConfigError, CorruptError, NotFoundError, StopError
+from facebatch.evaluate.searches import Searches, collect
+from facebatch.match.settings import MatchSpec
+from facebatch.pipelines.labelled import Material, read_labels, read_material
+from facebatch.storage.settings import S3Spec
+from searched import search
+from worlds import World
+
+pytestmark = pytest.mark.integration
+S3 = S3Spec()
+
+
+@pytest.fixture
+def searched(searchable: World) -> tuple[World, str]:
+    """Eight people searched in a gallery of the same eight, but one probe shows nobody and one somebody else."""
+    blank = searchable.root / "probe-photos" / "nobody" / "blank.jpg"
+    blank.parent.mkdir()
+    Image.new("RGB", (200, 200), "grey").save(blank)
+    people = sorted((searchable.root / "probe-photos").glob("lon*"))
+    people[0].rename(people[0].with_name("stranger"))
+    return searchable, search(searchable, match=MatchSpec(length=5)).results
+
+
+def material(results: str, truth: Path | None = None, subjects: Path | None = None) -> tuple[Material, Searches]:
+    found = read_material(results, str(truth) if truth else None, str(subjects) if subjects else None, S3)
+    return found, collect(found.inputs)
+
+
+def test_probes_are_mated_when_their_subject_is_enrolled(searched: tuple[World, str]) -> None:
+    _, results = searched
+    found, searches = material(results)
+    assert (int(searches.mated.sum()), int((~searches.mated).sum())) == (7, 1)
+    assert searches.gallery.size == 8
+    assert searches.length == 5
+    assert (searches.mate_rank[searches.mated] == 1).all()
+    assert found.manifest.snapshot == found.snapshot.seq
+    # the photo without a face has no template, and nothing else says whom it shows
+    assert any("blank" in example for finding in searches.findings for example in finding.examples)
+    assert not searches.failed.any()
+
+
+def test_a_file_of_truth_decides_and_brings_labels(searched: tuple[World, str], tmp_path: Path) -> None:
+    _, results = searched
+    _, plain = material(results)
+    truth = tmp_path / "truth.csv"
+    rows = [f"{probe},{probe.split('/')[0]},{place % 2}" for place, probe in enumerate(plain.probe_ids)]
+    blank = next(e for finding in plain.findings for e in finding.examples if "blank" in e)
+    truth.write_text("\n".join(["probe_id,subject_id,group_side", *rows, f"{blank},,"]))
+    _, searches = material(results, truth)
+    assert searches.groups["side"].names == ("0", "1")
+    assert int(searches.mated.sum()) == 8, "the stranger is named, though the gallery lacks it"
+    assert int((searches.mated & (searches.mate < 0)).sum()) == 1
+    assert int(searches.failed.sum()) == 1
+    assert not searches.mated[searches.failed].any()
+
+
+def test_everybody_who_was_to_be_enrolled_counts(searched: tuple[World, str], tmp_path: Path) -> None:
+    _, results = searched
+    _, plain = material(results)
+    subjects = tmp_path / "subjects.parquet"
+    everybody = [*plain.gallery.subject_ids.to_list(), "lost"]
+    pl.DataFrame({"subject_id": everybody, "group_side": ["a"] * 8 + [None]}).write_parquet(subjects)
+    _, searches = material(results, subjects=subjects)
+    assert searches.gallery.size == 9
+    assert int(searches.gallery.enrolled.sum()) == 8
+    assert searches.gallery.groups["side"].names == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error", "words"),
+    [
+        ("truth.txt", "probe_id\n", ConfigError, "truth.txt: labels are a .parquet or .csv file"),
+        ("truth.csv", "subject_id\nx\n", ConfigError, "truth.csv: has no column probe_id; its columns are subject_id"),
+        ("truth.parquet", "PAR1", CorruptError, "truth.parquet: cannot be read as parquet"),
+        ("truth.csv", "probe_id,quality\np,good\n", ConfigError, "column quality holds something that is no number"),
+        ("truth.csv", "probe_id,groups,group_x\np,1,2\n", ConfigError, "both a map `groups` and group_x"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, name: str, text: str, error: type[Exception], words: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(error, match=words):
+        read_labels(str(path), S3, "probe_id")
+
+
+def test_an_absent_label_is_unknown_and_a_number_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "truth.csv"
+    path.write_text("probe_id,subject_id,quality,group_age,group_tone\np1,s1,81.5,old,3\np2,,,,\n")
+    frame = read_labels(str(path), S3, "probe_id")
+    assert frame["quality"].to_list() == [81.5, None]
+    assert frame["subject_id"].to_list() == ["s1", None]
+    assert frame["groups"].to_list() == [[{"key": "age", "value": "old"}, {"key": "tone", "value": "3"}], []]
+
+
+def test_what_is_no_finished_search_is_said(searchable: World) -> None:
+    with pytest.raises(NotFoundError, match="holds no finished search"):
+        read_material(str(searchable.root / "gallery"), None, None, S3)
+
+
+def test_truth_that_lacks_a_probe_is_a_finding_and_truth_for_another_search_stops(
+    searched: tuple[World, str], tmp_path: Path
+) -> None:
+    _, results = searched
+    _, plain = material(results)
+    truth = tmp_path / "truth.csv"
+    truth.write_text("\n".join(["probe_id,subject_id", *(f"{probe}," for probe in plain.probe_ids[1:])]))
+    _, searches = material(results, truth)
+    assert any("truth" in finding.line and finding.rows for finding in searches.findings)
+    assert len(searches.probe_ids) == 7
+    truth.write_text("probe_id,subject_id\nsomething,else\n")
+    with pytest.raises(StopError, match="something"):
+        material(results, truth)
