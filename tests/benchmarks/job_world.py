@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from benchmarks.drawn_shards import MODEL, put_shard
 from benchmarks.population import SESSIONS, populate
 from facebatch.config import IndexConfig, MatchConfig
 from facebatch.faces.models import ModelCard, ModelFile
+from facebatch.faces.rows import Extraction
 from facebatch.gallery import snapshots
-from facebatch.gallery.commits import ShardCommit, put_first, put_part
+from facebatch.gallery.commits import ShardCommit
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.governance import policy, tokens
 from facebatch.governance.request import RequestSpec
@@ -26,11 +28,9 @@ from facebatch.runtime.executor import RunSpec
 from facebatch.schemas import LEDGER, TIMINGS
 from facebatch.storage import layout
 from facebatch.storage.local import LocalStore
-from facebatch.storage.parquet import write_table
 from facebatch.storage.store import ObjectStore
 from synthetic import template_table
 
-MODEL = "0" * 64
 SHARD_ROWS = 50_000
 SOURCE = "memory://drawn"
 REQUEST = RequestSpec(purpose="system_test", case_id="bench", requester="bench")
@@ -126,15 +126,6 @@ def _commit(store: ObjectStore, number: int, vectors: npt.NDArray[np.float16], f
     counted = {"faces_found": one, "faces_kept": one, "rejected": nothing}
     absent = {name: none.cast(LEDGER.field(name).type) for name in ("image_sha256", "reason", "width", "height")}
     zero = pa.array(np.zeros(rows), pa.float32())
-    tables = {
-        "templates": table,
-        "ledger": pa.table({**ok, **counted, **absent}).select(LEDGER.names).cast(LEDGER),
-        "timings": pa.table({"image_id": images, "decode_ms": zero, "detect_ms": zero, "embed_ms": zero}).cast(TIMINGS),
-    }
-    parts = {
-        kind: put_part(store, layout.part(f"{kind}/", key, "drawn"), write_table(content, kind=kind, model=MODEL), rows)
-        for kind, content in tables.items()
-    }
-    facts = {"source": SOURCE, "attempt": "drawn", "model": MODEL, "outcomes": {"ok": rows}, "seconds": {}}
-    commit = ShardCommit(shard_key=key, shard_uri=f"{SOURCE}/{number:06d}", images=rows, **facts, **parts)
-    return put_first(store, layout.commit(key), commit)[0]
+    ledger = pa.table({**ok, **counted, **absent}).select(LEDGER.names).cast(LEDGER)
+    timings = pa.table({"image_id": images, "decode_ms": zero, "detect_ms": zero, "embed_ms": zero}).cast(TIMINGS)
+    return put_shard(store, key, f"{SOURCE}/{number:06d}", SOURCE, Extraction(table, ledger, timings))

@@ -1,5 +1,6 @@
 """A gallery like that of a good model: clustered, three sessions a subject, impostors near 0, mates near 0.65."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,38 +25,76 @@ class Population:
     """(n, dim); the first half are mated with subjects of the gallery."""
 
 
-def populate(rows: int, probes: int, dim: int, seed: int = 0) -> Population:
-    """Draw a population. The same arguments give the same vectors."""
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Some subjects and all their templates."""
+
+    centres: npt.NDArray[np.float64]
+    """(subjects, dim)."""
+    templates: npt.NDArray[np.float16]
+    """(rows, dim), SESSIONS of each subject."""
+    draw: np.random.Generator
+    """Where the sessions were drawn from, for what else concerns these subjects."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Everybody that templates are drawn of, some at a time."""
+
+    rows: int
+    """Templates of all of them."""
+    spectrum: npt.NDArray[np.float64]
+    rotation: npt.NDArray[np.float64]
+    clusters: npt.NDArray[np.float64]
+    group: npt.NDArray[np.int64]
+    """(subjects,): the cluster of each."""
+    seeds: tuple[int, int, int]
+    """Of centres, sessions and probes."""
+
+    def crowds(self) -> Iterator["Crowd"]:
+        """Row by row of a gallery, at most CHUNK / SESSIONS subjects at a time."""
+        for begin in range(0, len(self.group), CHUNK // SESSIONS):
+            end = min(len(self.group), begin + CHUNK // SESSIONS)
+            draw = np.random.default_rng([self.seeds[0], begin])
+            noise = draw.standard_normal((end - begin, len(self.spectrum))) * self.spectrum
+            centres = _unit(noise + self.clusters[self.group[begin:end]])
+            some = np.repeat(centres, SESSIONS, axis=0)[: self.rows - begin * SESSIONS]
+            sessions = np.random.default_rng([self.seeds[1], begin])
+            yield Crowd(centres, self.seen(some, sessions), sessions)
+
+    def seen(self, centres: npt.NDArray[np.float64], draw: np.random.Generator) -> npt.NDArray[np.float16]:
+        """A template of each centre."""
+        return (_session(centres, draw, self.spectrum) @ self.rotation).astype(np.float16)
+
+
+def gather(rows: int, dim: int, seed: int = 0) -> People:
+    """Those whose templates make a gallery of `rows`. The same arguments give the same people."""
     random = np.random.default_rng(seed)
     spectrum = 1.0 / np.sqrt(1.0 + np.arange(dim) / (dim / 4.0))
     rotation = np.linalg.qr(random.standard_normal((dim, dim)))[0]
     clusters = 0.35 * spectrum * random.standard_normal((CLUSTERS, dim))
-    subjects = -(-rows // SESSIONS)
-    group = random.integers(0, CLUSTERS, subjects)
-    centre_seed, session_seed, probe_seed = (int(value) for value in random.integers(0, 2**63, 3))
+    group = random.integers(0, CLUSTERS, -(-rows // SESSIONS))
+    first, second, third = (int(value) for value in random.integers(0, 2**63, 3))
+    return People(rows, spectrum, rotation, clusters, group, (first, second, third))
 
-    def centres(begin: int, end: int) -> npt.NDArray[np.float64]:
-        draw = np.random.default_rng([centre_seed, begin])
-        return _unit(draw.standard_normal((end - begin, dim)) * spectrum + clusters[group[begin:end]])
 
+def populate(rows: int, probes: int, dim: int, seed: int = 0) -> Population:
+    """Draw a population. The same arguments give the same vectors."""
+    people = gather(rows, dim, seed)
     gallery = np.empty((rows, dim), dtype=np.float16)
     mated: list[npt.NDArray[np.float64]] = []
-    wanted = probes // 2
-    for begin in range(0, subjects, CHUNK // SESSIONS):
-        end = min(subjects, begin + CHUNK // SESSIONS)
-        base = centres(begin, end)
-        some = np.repeat(base, SESSIONS, axis=0)[: rows - begin * SESSIONS]
-        draw = np.random.default_rng([session_seed, begin])
-        gallery[begin * SESSIONS : begin * SESSIONS + len(some)] = _session(some, draw, spectrum) @ rotation
-        share = -(-wanted * (end - begin) // subjects)
-        mated.append(base[draw.choice(end - begin, min(share, end - begin), replace=False)])
-    draw = np.random.default_rng(probe_seed)
+    wanted, filled = probes // 2, 0
+    for crowd in people.crowds():
+        gallery[filled : filled + len(crowd.templates)] = crowd.templates
+        filled += len(crowd.templates)
+        count = len(crowd.centres)
+        share = -(-wanted * count // len(people.group))
+        mated.append(crowd.centres[crowd.draw.choice(count, min(share, count), replace=False)])
+    draw = np.random.default_rng(people.seeds[2])
     known = np.concatenate(mated)[:wanted]
-    strangers = draw.standard_normal((probes - len(known), dim)) * spectrum
-    strangers = _unit(strangers + clusters[draw.integers(0, CLUSTERS, len(strangers))])
-    return Population(
-        gallery, (_session(np.concatenate([known, strangers]), draw, spectrum) @ rotation).astype(np.float16)
-    )
+    strangers = draw.standard_normal((probes - len(known), dim)) * people.spectrum
+    strangers = _unit(strangers + people.clusters[draw.integers(0, CLUSTERS, len(strangers))])
+    return Population(gallery, people.seen(np.concatenate([known, strangers]), draw))
 
 
 def _session(
