@@ -19,7 +19,7 @@ LONGEST = 40
 
 
 def test_there_are_jobs() -> None:
-    assert {"embed", "expire", "index", "match", "reindex"} <= set(JOBS)
+    assert {"embed", "evaluate", "expire", "index", "match", "reindex"} <= set(JOBS)
 
 
 @pytest.mark.parametrize("place", PLACES)

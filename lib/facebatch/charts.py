@@ -28,6 +28,7 @@ _STYLE: Final[Any] = {
     "axes.prop_cycle": cycler(color=COLOURS),
     "lines.linewidth": 1.4,
     "legend.frameon": False,
+    "text.parse_math": False,  # a "$" in a name is a dollar
 }
 _GROUP_ID = re.compile(r'<g id="[^"]*"')
 """Names that nothing refers to, the same in every picture."""

@@ -12,8 +12,18 @@ from pydantic import ValidationError
 from facebatch import __version__
 from facebatch.cli_gallery import gallery_app
 from facebatch.cli_output import DryRun, Flag, Flat, Output
-from facebatch.config import EmbedConfig, ExpireConfig, IndexConfig, MatchConfig, ReindexConfig, read_yaml
+from facebatch.config import (
+    EmbedConfig,
+    EvaluateConfig,
+    ExpireConfig,
+    IndexConfig,
+    MatchConfig,
+    ReindexConfig,
+    load_config,
+    read_yaml,
+)
 from facebatch.errors import FacebatchError
+from facebatch.evaluate.group_limits import AllLimitsSpec
 from facebatch.faces import packs
 from facebatch.faces.catalogue import OFFICIAL
 from facebatch.faces.open import open_models
@@ -21,6 +31,7 @@ from facebatch.faces.pull import pull
 from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.pipelines import demo as demo_pipeline
 from facebatch.pipelines import embed as embed_pipeline
+from facebatch.pipelines import evaluate as evaluate_pipeline
 from facebatch.pipelines import expire as expire_pipeline
 from facebatch.pipelines import expire_finds
 from facebatch.pipelines import index as index_pipeline
@@ -100,6 +111,19 @@ def match(config: Annotated[MatchConfig, Flat], output: Output = Output(), *, dr
 def pairs(config: Annotated[PairsConfig, Flat], output: Output = Output()) -> None:
     """Score a folder of people by a list of image pairs, as Labeled Faces in the Wild is scored."""
     output.show("pairs", pairs_pipeline.run(config, output.start()))
+
+
+@app.command
+def evaluate(
+    config: Annotated[EvaluateConfig, Flat],
+    output: Output = Output(),
+    *,
+    gate: Annotated[Path | None, Parameter(help="A YAML file of limits, in place of those of the config.")] = None,
+) -> None:
+    """Measure error rates of labelled probes, write a report, and publish thresholds and a verdict."""
+    if gate is not None:
+        config = config.model_copy(update={"limits": load_config(AllLimitsSpec, gate)})
+    output.show("evaluate", evaluate_pipeline.run(config, output.start()))
 
 
 @app.command

@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 import yaml
 
 from facebatch.errors import ConfigError
+from facebatch.evaluate.differentials import DifferentialSpec
+from facebatch.evaluate.group_limits import AllLimitsSpec
+from facebatch.evaluate.report import ReportSpec
 from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.gallery.gates import GateSpec
 from facebatch.governance.request import RequestSpec
@@ -14,6 +17,7 @@ from facebatch.images.source import DecodeSpec, SourceSpec
 from facebatch.index.compact import CompactSpec
 from facebatch.index.spec import IndexSpec
 from facebatch.match.canaries import CanarySpec
+from facebatch.match.generations import GenerationSpec
 from facebatch.match.settings import MatchSpec
 from facebatch.runtime.executor import RunSpec
 from facebatch.spec import Spec, parse
@@ -58,6 +62,8 @@ class ReindexConfig(Spec):
     gates: GateSpec = GateSpec()
     canaries: CanarySpec | None = None
     """Held-out probes that are searched before a snapshot is published; absent: their gates are not measured."""
+    generation: GenerationSpec | None = None
+    """Allow `model` to replace that of the gallery; absent: another model is refused."""
     deletions: str | None = None
     """A .csv or .jsonl file with kind (template, subject, image), id, reason, authority. Carried out once."""
     as_of: date | None = None
@@ -103,6 +109,41 @@ class MatchConfig(Spec):
     model: ModelSpec = ModelSpec()
     faces: FaceSpec = FaceSpec()
     match: MatchSpec = MatchSpec()
+    run: RunSpec = RunSpec()
+    s3: S3Spec = S3Spec()
+
+
+class EvaluateConfig(Spec):
+    """A search of labelled probes, to error rates, a report and a verdict on the gallery."""
+
+    gallery: str
+    """Root of the gallery."""
+    search: str | None = None
+    """Folder of a finished search of it, as `match` told; its lists should be un-thresholded. Absent: `probes` are
+    searched first, as `match` would."""
+    results: str | None = None
+    """Root of the results of that search."""
+    request: RequestSpec = RequestSpec()
+    """Purpose, case and requester of that search."""
+    probes: SourceSpec | None = None
+    """Labelled probes, held out: none of their images is enrolled."""
+    decode: DecodeSpec = DecodeSpec()
+    model: ModelSpec = ModelSpec()
+    faces: FaceSpec = FaceSpec()
+    match: MatchSpec = MatchSpec()
+    truth: str | None = None
+    """A .parquet or .csv file: probe_id, subject_id (absent: non-mated), person_id, quality, group_<variable>. Absent:
+    a probe is mated when the subject it was given with is in the gallery."""
+    subjects: str | None = None
+    """A .parquet or .csv file of everybody who was to be enrolled: subject_id, group_<variable>. Absent: all who
+    are."""
+    report: str
+    """A folder, path or s3:// URI, for the page, the JSON and the Parquet of the figures."""
+    figures: ReportSpec = ReportSpec()
+    groups: DifferentialSpec = DifferentialSpec()
+    limits: AllLimitsSpec = AllLimitsSpec()
+    publish: bool = False
+    """Put thresholds and verdict into the gallery's next snapshot."""
     run: RunSpec = RunSpec()
     s3: S3Spec = S3Spec()
 

@@ -153,6 +153,31 @@ TOMBSTONES = pa.schema(
 )
 """Templates that no search may find any more. Sorted by template_id; each one once."""
 
+FIGURES = pa.schema(
+    [
+        pa.field("figure", pa.string(), nullable=False),  # which one, e.g. fnir; `.excluded`: failures left out
+        pa.field("variable", pa.string()),  # group variable, or several crossed; absent: of everyone
+        pa.field("group", pa.string()),  # of the probe
+        pa.field("group_b", pa.string()),  # of the subject in the gallery
+        pa.field("target", pa.float64()),  # FPIR target in (0, 1] that the threshold was set for
+        pa.field("threshold", pa.float64()),  # similarity >= this counts; absent: no threshold
+        pa.field("threshold_name", pa.string()),  # of those by which groups are compared
+        pa.field("rank", pa.int32()),  # R, 1 or more; absent: the list length L
+        pa.field("gallery", pa.int64()),  # subjects, where it is not all of them
+        pa.field("share", pa.float64()),  # [0, 1], of mated searches left out for their quality
+        pa.field("value", pa.float64()),  # absent: not measured, for the reason in `words`
+        pa.field("low", pa.float64()),  # 95 % interval
+        pa.field("high", pa.float64()),
+        pa.field("count", pa.int64()),  # numerator, where the value is a share or a mean
+        pa.field("n", pa.int64()),  # denominator: searches, probes, subjects or comparisons
+        pa.field("people", pa.int64()),  # different ones behind n
+        pa.field("method", pa.string()),  # of the interval: wilson or bootstrap
+        pa.field("words", pa.string()),  # what the numbers do not say
+    ]
+)
+"""Figures of an evaluation, one per row; what none of the columns tells apart is told by the name. In the order of the
+report. Finite numbers only."""
+
 STORED = {
     "ledger": LEDGER,
     "timings": TIMINGS,
@@ -160,5 +185,6 @@ STORED = {
     "truth": TRUTH,
     "rows": ROWS,
     "tombstones": TOMBSTONES,
+    "figures": FIGURES,
 }
 """Tables of fixed shape by name; `templates` depends on the dimension of the model."""

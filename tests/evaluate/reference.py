@@ -70,3 +70,41 @@ def smallest_threshold(world: World, target: Fraction) -> float:
     tried = sorted({lowest} | {value for value in nexts if value >= lowest})
     made = strangers(world)
     return next(t for t in tried if not made or Fraction(fpir(world, t)[0], len(made)) <= target)
+
+
+def group(labels: list[dict[str, str]], row: int, variables: tuple[str, ...]) -> str | None:
+    """Labels of all variables, crossed; None where one is missing."""
+    found = [labels[row].get(name) for name in variables]
+    return None if None in found else " x ".join(found)
+
+
+def probe_group(world: World, probe: int, variables: tuple[str, ...]) -> str | None:
+    return group(world.groups, probe, variables)
+
+
+def subject_group(world: World, subject: int, variables: tuple[str, ...]) -> str | None:
+    return group(world.gallery_groups, subject, variables)
+
+
+def compared(world: World, variables: tuple[str, ...], groups: tuple[str, str]) -> list[tuple[int, int]]:
+    """Non-mates of two groups of which both gave a template."""
+    return [
+        (p, g)
+        for p in range(len(world.scores))
+        for g in range(world.subjects)
+        if p not in world.failed and g not in world.lost and g != world.mates[p]
+        if (probe_group(world, p, variables), subject_group(world, g, variables)) == groups
+    ]
+
+
+def may_match(world: World, probe: int, subject: int, threshold: float) -> bool:
+    """Not listed, and not known to be below `threshold`."""
+    row = world.ranked(probe)
+    listed = {g for _, g in row}
+    return len(row) >= world.length and row[-1][0] >= similarity(threshold) and subject not in listed
+
+
+def is_match(world: World, probe: int, subject: int, threshold: float) -> bool:
+    """Whether lists show it or not; at a floor that is higher, there."""
+    least = max(similarity(threshold), -math.inf if world.floor is None else world.floor)
+    return similarity(world.scores[probe][subject]) >= least

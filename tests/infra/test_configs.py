@@ -7,13 +7,23 @@ from typing import Any
 
 import pytest
 
-from facebatch.config import EmbedConfig, ExpireConfig, IndexConfig, MatchConfig, ReindexConfig, load_config, read_yaml
+from facebatch.config import (
+    EmbedConfig,
+    EvaluateConfig,
+    ExpireConfig,
+    IndexConfig,
+    MatchConfig,
+    ReindexConfig,
+    load_config,
+    read_yaml,
+)
 from facebatch.errors import ConfigError
 from facebatch.spec import Spec, parse
 from infra.tree import CONFIGS
 
 MODELS: Mapping[str, type[Spec]] = {
     "embed": EmbedConfig,
+    "evaluate": EvaluateConfig,
     "expire": ExpireConfig,
     "index": IndexConfig,
     "match": MatchConfig,
@@ -88,3 +98,17 @@ def test_gallery_and_probes_are_embedded_alike() -> None:
     assert embed.model == match.model
     assert embed.gallery == match.gallery
     assert embed.faces.detector_size == match.faces.detector_size
+    evaluate = found["evaluate"]
+    assert isinstance(evaluate, EvaluateConfig)
+    assert (evaluate.gallery, evaluate.model, evaluate.faces) == (match.gallery, match.model, match.faces)
+
+
+def test_a_search_ends_at_a_threshold_that_an_evaluation_publishes() -> None:
+    found = {path.stem: load_config(MODELS[path.stem], path) for path in CONFIGS}
+    evaluate, match = found["evaluate"], found["match"]
+    assert isinstance(evaluate, EvaluateConfig)
+    assert isinstance(match, MatchConfig)
+    assert match.match.fpir in evaluate.figures.identification.targets
+    assert evaluate.publish
+    assert evaluate.limits.declared
+    assert not match.match.unevaluated

@@ -13,11 +13,11 @@ from facebatch.errors import NotFoundError
 from facebatch.faces.settings import ModelSpec
 from facebatch.images.source import FieldsSpec, SourceSpec
 from facebatch.index import node_cache
+from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, index, match
 from facebatch.pipelines.embed import EmbedReport
 from facebatch.pipelines.match import MatchReport
 from facebatch.pipelines.search import find_search, read_candidates
-from facebatch.match.settings import MatchSpec
 from facebatch.runtime.executor import RunSpec
 from facebatch.storage.open import open_store
 from servers.s3 import Server

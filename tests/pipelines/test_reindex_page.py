@@ -4,7 +4,6 @@ import json
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -25,49 +24,14 @@ from facebatch.pipelines.reindex_history import NIGHTS, Gate, Point, gates_of
 from facebatch.pipelines.reindex_night import Ahead, Came, Night, Stage, Standing, Went, of_snapshot
 from facebatch.pipelines.reindex_page import UNKNOWN_SHOWN, render, to_json
 from facebatch.storage import layout
+from page import Page
 from reindexed import gallery, update
 from stored import files
 from worlds import World, copy_photos
 
 AT = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
 STATE = TypeAdapter(Night)
-BANNED = ("match confidence", "identified", "suspect")
 RATE, USUAL = "rate.no_face.new", "history.no_face.new"
-
-
-class Page(HTMLParser):
-    """What a page refers to and how it is marked up."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text, self.tags = text, list[tuple[str, dict[str, str | None]]]()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attributes)))
-
-    def each(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-    @property
-    def plots(self) -> list[str]:
-        """Titles of the pictures."""
-        return re.findall(r'<svg role="img".*?<title>(.*?)</title>', self.text, re.DOTALL)
-
-    def assert_fit_for_all(self) -> None:
-        """Nothing is fetched or run; tables have scopes, pictures have words, ids are unique."""
-        references = [
-            str(values[name]) for _, values in self.tags for name in ("src", "href", "xlink:href") if name in values
-        ]
-        assert [reference for reference in references if not reference.startswith("#")] == []
-        assert self.each("script") == self.each("link") == self.each("img") == []
-        assert "@import" not in self.text
-        assert all(reference.startswith("#") for reference in re.findall(r"url\((.*?)\)", self.text))
-        assert all(values.get("scope") in ("col", "row") for values in self.each("th"))
-        assert len(self.plots) == len(self.each("svg")) == len(self.each("figure"))
-        ids = [values["id"] for _, values in self.tags if "id" in values]
-        assert len(ids) == len(set(ids))
-        assert not any(word in self.text.lower() for word in BANNED)
 
 
 def figure(name: str, passed: bool | None = True, **facts: object) -> GateFigure:

@@ -17,10 +17,10 @@ from facebatch.faces.pull import pull
 from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.governance.request import RequestSpec
 from facebatch.images.source import FieldsSpec, SourceSpec
+from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import demo_page, embed, index, match
 from facebatch.pipelines.finding import read_finding
 from facebatch.pipelines.photos import find_photos, write_shards
-from facebatch.match.settings import MatchSpec
 from facebatch.runtime.executor import RunSpec
 from facebatch.runtime.open import open_executor
 from facebatch.spec import Spec

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from jinja2 import Environment, PackageLoader, select_autoescape
 from PIL import Image, ImageOps
 
 from facebatch.pipelines.finding import Finding
+from facebatch.pipelines.pages import PAGES
 from facebatch.pipelines.photos import Photo, Sitting, image_id
 
 SHOWN = 4
@@ -56,10 +56,7 @@ class Row:
 def write(finding: Finding, sitting: Sitting, path: Path) -> Path:
     """Write the page; misses first, then by margin ascending, so that what deserves a look is on top."""
     rows = sorted(_rows(finding, sitting), key=_worth_a_look)
-    environment = Environment(
-        loader=PackageLoader("facebatch.pipelines", "."), autoescape=select_autoescape(default=True), trim_blocks=True
-    )
-    page = environment.get_template("demo.html.j2").render(
+    page = PAGES.get_template("demo.html.j2").render(
         rows=rows, finding=finding, sitting=sitting, manifest=finding.manifest, shown=SHOWN
     )
     path.write_text(page, encoding="utf-8")

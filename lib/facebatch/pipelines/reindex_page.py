@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, select_autoescape
 from pydantic import TypeAdapter
 
 from facebatch.gallery.figures import GateFigure
+from facebatch.pipelines.pages import PAGES, count
 from facebatch.pipelines.reindex_dates import Dates
 from facebatch.pipelines.reindex_history import NIGHTS, Gate
 from facebatch.pipelines.reindex_night import Night
@@ -47,14 +47,7 @@ def to_json(night: Night) -> bytes:
 
 def render(night: Night) -> str:
     """The page, HTML with everything inside."""
-    environment = Environment(
-        loader=PackageLoader("facebatch.pipelines", "."),
-        autoescape=select_autoescape(default=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"count": _count, "signed": _signed}
-    return environment.get_template("reindex.html.j2").render(
+    return PAGES.get_template("reindex.html.j2").render(
         night=night,
         title=_TITLES[night.outcome].format(night.snapshot),
         failed=[gate.figure for gate in night.gates if gate.figure.passed is False],
@@ -71,13 +64,13 @@ def _doubts(dates: Dates) -> Iterator[str]:
     """What of dates and clocks deserves a look, in sentences."""
     if dates.clock_skew_s is not None and abs(dates.clock_skew_s) > TOLD.total_seconds():
         yield say(timedelta(seconds=dates.clock_skew_s))
-    for count, words in (
+    for number, words in (
         (dates.shards_in_future, "shards have images captured after tomorrow"),
         (dates.images_too_early, "images were captured by a clock that was never set, or too early"),
         (dates.images_after_expiry, "images were captured after they expire"),
     ):
-        if count:
-            yield f"{_count(count)} {words}"
+        if number:
+            yield f"{count(number)} {words}"
 
 
 def _lines(gates: Iterable[Gate]) -> Iterator[Line]:
@@ -89,7 +82,7 @@ def _lines(gates: Iterable[Gate]) -> Iterator[Line]:
             verdict=_VERDICTS[figure.passed],
             value=_number(figure, figure.value),
             allowed=_allowed(figure),
-            n=_count(figure.n),
+            n=count(figure.n),
             words=figure.words,
         )
 
@@ -109,14 +102,4 @@ def _number(figure: GateFigure, number: float | None) -> str:
         return ""
     if figure.count is not None:
         return f"{number:.2%}"
-    return _count(int(number)) if number == int(number) else f"{number:.3f}"
-
-
-def _count(number: int | None) -> str:
-    """With narrow spaces between thousands; a dash for what is not known."""
-    return "\N{EN DASH}" if number is None else f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def _signed(number: int) -> str:
-    sign = "+" if number > 0 else "\N{MINUS SIGN}" if number < 0 else "\N{PLUS-MINUS SIGN}"
-    return f"{sign}{_count(abs(number))}"
+    return count(int(number)) if number == int(number) else f"{number:.3f}"

@@ -1,0 +1,230 @@
+"""Plots of one evaluation: pure functions of its state, None where there is nothing to draw."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facebatch.charts import COLOURS, Chart, chart
+from facebatch.evaluate.axes import bars, log_counts, log_shares, on_floor, shares
+from facebatch.evaluate.error_rates import ErrorRates, IdentificationFigures, TargetPoint
+from facebatch.evaluate.intervals import Rate
+from facebatch.evaluate.report import Report
+from facebatch.evaluate.score_histograms import BINS, edges
+from facebatch.evaluate.words import percent, plural, similarity, tell
+
+WIDE, SQUARE, HIGH = 6.4, 4.6, 3.3
+"""Inches."""
+FEWEST_LEFT = 30
+"""Searches that must be left for a point of error versus discard to be drawn."""
+_FPIR, _FNIR = COLOURS[1], COLOURS[0]
+_OF_TARGETS = (COLOURS[2], COLOURS[3], COLOURS[4], COLOURS[5], COLOURS[6])
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A picture in the page."""
+
+    name: str
+    """Stable."""
+    title: str
+    how: str
+    """How to read it, for somebody who never saw one."""
+    text: str
+    """What it shows, in words: the alternative to the picture."""
+    svg: str
+
+
+def colours(targets: Sequence[float]) -> dict[float, str]:
+    """The colour of each FPIR target, the same in all plots."""
+    return {target: _OF_TARGETS[row % len(_OF_TARGETS)] for row, target in enumerate(targets)}
+
+
+def plot_det(report: Report) -> Plot | None:
+    """Detection error trade-off: log FPIR by log FNIR, with the targets' thresholds."""
+    curves, figures = report.curves, report.identification
+    if not len(curves.thresholds):
+        return None
+    floors = _floors(figures)
+    able = [(point, point.rates) for point in figures.targets if point.rates is not None]
+    marks = [f"For FPIR {point.target:g} the threshold {similarity(rates.threshold)} misses "
+             f"{percent(_value(rates.fnir.counted))}" for point, rates in able]  # fmt: skip
+    text = f"False alarms against misses at all thresholds. {'; '.join(marks) or 'No target has a threshold'}."
+    with chart(text, SQUARE, SQUARE) as drawn:
+        drawn.axes.plot(on_floor(curves.fpir, floors[0]), on_floor(curves.fnir, floors[1]), color=_FNIR)
+        seen = [_cross(drawn, point, rates, floors, colours(_targets(figures))) for point, rates in able]
+        log_shares(drawn, "x", [*curves.fpir.tolist(), *(x for x, _ in seen)], floors[0])
+        log_shares(drawn, "y", [*curves.fnir.tolist(), *(y for _, y in seen)], floors[1])
+        drawn.axes.set_xlabel("false alarms: FPIR(N, T)")
+        drawn.axes.set_ylabel("misses: FNIR(N, L, T)")
+        if able:
+            drawn.axes.legend(loc="best", title="threshold for FPIR")
+    how = (
+        "Each point of the line is one threshold: further right are more false alarms, further up more misses, so "
+        "closer to the lower left corner is better; dots are the targets' thresholds, bars their 95 % intervals."
+    )
+    return Plot("det", "False alarms against misses (DET)", how, text, drawn.svg)
+
+
+def plot_rates(report: Report) -> Plot | None:
+    """FPIR and FNIR over T."""
+    curves, figures = report.curves, report.identification
+    if not len(curves.thresholds):
+        return None
+    floor = min(_floors(figures))
+    ends = [
+        f"{similarity(float(curves.thresholds[end]))}, {percent(float(curves.fpir[end]))} false alarms and "
+        f"{percent(float(curves.fnir[end]))} misses"
+        for end in (0, -1)
+    ]
+    text = f"Both errors by threshold: at {'; at '.join(ends)}."
+    with chart(text, WIDE, HIGH) as drawn:
+        for rates, colour, label in ((curves.fpir, _FPIR, "false alarms: FPIR"), (curves.fnir, _FNIR, "misses: FNIR")):
+            drawn.axes.plot(curves.thresholds, on_floor(rates, floor), color=colour, label=label)
+        _draw_thresholds(drawn, figures)
+        log_shares(drawn, "y", [*curves.fpir.tolist(), *curves.fnir.tolist()], floor)
+        drawn.axes.set_xlabel("threshold T (similarity)")
+        drawn.axes.legend(loc="best")
+    how = (
+        "A higher threshold lets fewer false alarms through and misses more people; where a dashed line crosses the "
+        "two curves is what that threshold costs."
+    )
+    return Plot("rates", "Both errors by threshold", how, text, drawn.svg)
+
+
+def plot_cmc(figures: IdentificationFigures) -> Plot | None:
+    """CMC over log rank, with its intervals."""
+    points = [(rank, both.counted) for rank, both in figures.cmc if both.counted.n]
+    if not points:
+        return None
+    ranks, values = [rank for rank, _ in points], [_value(rate) for _, rate in points]
+    intervals = [_interval(rate) for _, rate in points]
+    text = f"Mates found by rank. {'; '.join(f'{rank}: {tell(rate, few=False).line}' for rank, rate in points)}."
+    with chart(text, WIDE, HIGH) as drawn:
+        low, high = zip(*intervals, strict=True)
+        drawn.axes.fill_between(ranks, low, high, color=_FNIR, alpha=0.15, linewidth=0)
+        drawn.axes.errorbar(
+            ranks, values, yerr=bars(values, intervals), color=_FNIR, marker="o", markersize=4, capsize=3
+        )
+        log_counts(drawn, "x", ranks)
+        shares(drawn, "y")
+        drawn.axes.set_xlabel("R: candidates that a person looks at")
+        drawn.axes.set_ylabel("mates among them: CMC(R)")
+    how = (
+        "Of the searches of people in the gallery, the share that has their entry among the first R candidates: "
+        "higher is better; bars and band are the 95 % interval."
+    )
+    return Plot("cmc", "How far down the list the mate is (CMC)", how, text, drawn.svg)
+
+
+def plot_histograms(report: Report) -> Plot | None:
+    """The mates' similarities and the best non-mates', each as shares of its own searches."""
+    found = report.histograms
+    named = ((found.nonmated, _FPIR, "best candidate of people not in the gallery"), (found.mated, _FNIR, "mates"))
+    sides = [side for side in named if side[0].any()]
+    if not sides:
+        return None
+    used = np.flatnonzero(found.mated + found.nonmated)
+    first, end = max(0, int(used[0]) - 1), min(BINS, int(used[-1]) + 2)
+    said = [f"{label}: {plural(int(counts.sum()), 'search')}, median about {_median(counts):.2f}"
+            for counts, _, label in sides]  # fmt: skip
+    hidden = [f"{plural(found.unlisted, 'mate')} not listed, of unknown similarity"] if found.unlisted else []
+    text = f"Similarities. {'; '.join([*said, *hidden])}."
+    with chart(text, WIDE, HIGH) as drawn:
+        for counts, colour, label in sides:
+            part, borders = counts[first:end] / counts.sum(), edges()[first : end + 1]
+            drawn.axes.stairs(part, borders, fill=True, alpha=0.3, color=colour, label=label)
+            drawn.axes.stairs(part, borders, color=colour)
+        _draw_thresholds(drawn, report.identification)
+        shares(drawn, "y")
+        drawn.axes.set_xlabel("similarity")
+        drawn.axes.set_ylabel("share of searches")
+        drawn.axes.legend(loc="best")
+    how = (
+        "Blue is how alike a person and the own entry are, orange how alike a person who is not in the gallery and the "
+        "best candidate: the less they overlap the better; right of a dashed line a candidate counts."
+    )
+    return Plot("histograms", "Similarities of mates and of others", how, text, drawn.svg)
+
+
+def plot_discard(report: Report) -> Plot | None:
+    """FNIR over the share of mated searches discarded, as far as FEWEST_LEFT are left."""
+    curve = report.discard
+    if curve is None or curve.searches < 2 * FEWEST_LEFT:
+        return None
+    kept = curve.searches * (1 - curve.share) >= FEWEST_LEFT
+    share, fnir = curve.share[kept], curve.fnir[kept]
+    text = (
+        f"Misses of {plural(curve.searches, 'search')}: {percent(float(fnir[0]))} of all, {percent(float(fnir[-1]))} "
+        f"without the {percent(float(share[-1]))} of lowest quality; threshold {similarity(curve.threshold)}."
+    )
+    with chart(text, WIDE, HIGH) as drawn:
+        drawn.axes.plot(share, fnir, color=_FNIR, label="this quality")
+        best = np.maximum(0, (fnir[0] - share) / (1 - share))
+        drawn.axes.plot(share, best, color=COLOURS[2], linestyle=":", label="a quality that foresees every miss")
+        drawn.axes.set_ylim(bottom=0)
+        shares(drawn, "x")
+        shares(drawn, "y")
+        drawn.axes.set_xlabel("searches of lowest quality left out")
+        drawn.axes.set_ylabel("misses among the rest: FNIR")
+        drawn.axes.legend(loc="best")
+    how = (
+        "If the worst photos were not searched: a line that falls says that quality foresees misses, a flat one that "
+        f"it does not; it ends where fewer than {FEWEST_LEFT} searches are left."
+    )
+    return Plot("discard", "Misses without the photos of lowest quality", how, text, drawn.svg)
+
+
+def _floors(figures: IdentificationFigures) -> tuple[float, float]:
+    """FPIR and FNIR of half a search, where none is drawn on logarithmic axes; both sides have searches."""
+    return 0.5 / figures.targets[0].searches, 0.5 / figures.investigation.counted.n
+
+
+def _targets(figures: IdentificationFigures) -> list[float]:
+    return [point.target for point in figures.targets]
+
+
+def _value(rate: Rate) -> float:
+    return rate.count / rate.n if rate.n else 0.0
+
+
+def _interval(rate: Rate) -> tuple[float, float]:
+    return rate.low or 0.0, 1.0 if rate.high is None else rate.high
+
+
+def _above(interval: tuple[float, float], floor: float) -> tuple[float, float]:
+    return max(interval[0], floor), max(interval[1], floor)
+
+
+def _median(counts: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> float:
+    """Middle of the bin in which it lies."""
+    row = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+    return float(edges()[row : row + 2].mean())
+
+
+def _cross(
+    drawn: Chart, point: TargetPoint, rates: ErrorRates, floors: tuple[float, float], by_target: dict[float, str]
+) -> tuple[float, float]:
+    """A dot at FPIR and FNIR of a threshold with both intervals; where it was drawn."""
+    at = [max(_value(both.counted), floor) for both, floor in zip((rates.fpir, rates.fnir), floors, strict=True)]
+    x, y = (
+        bars([value], [_above(_interval(both.counted), floor)])
+        for value, both, floor in zip(at, (rates.fpir, rates.fnir), floors, strict=True)
+    )
+    colour = by_target[point.target]
+    drawn.axes.errorbar(
+        [at[0]], [at[1]], xerr=x, yerr=y, color=colour, marker="o", markersize=5, capsize=3, linestyle="none",
+        label=f"{point.target:g}",
+    )  # fmt: skip
+    return at[0], at[1]
+
+
+def _draw_thresholds(drawn: Chart, figures: IdentificationFigures) -> None:
+    """A dashed line where a target has a finite threshold."""
+    by_target = colours(_targets(figures))
+    for point in figures.targets:
+        if point.threshold is not None and np.isfinite(point.threshold):
+            label = f"threshold for FPIR {point.target:g}"
+            drawn.axes.axvline(
+                point.threshold, color=by_target[point.target], linestyle="--", linewidth=1.1, label=label
+            )

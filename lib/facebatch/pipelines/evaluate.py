@@ -1,0 +1,199 @@
+"""evaluate: a search of labelled probes, to error rates, a report, and a verdict that the gallery carries."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from facebatch.config import EvaluateConfig, MatchConfig
+from facebatch.errors import ConfigError, GateError, StopError
+from facebatch.evaluate.differentials import differentials
+from facebatch.evaluate.error_rates import TargetPoint
+from facebatch.evaluate.group_limits import judge_all, level_name
+from facebatch.evaluate.limits import approved
+from facebatch.evaluate.report import CostRow, Occasion, report
+from facebatch.evaluate.searches import collect
+from facebatch.gallery import snapshots
+from facebatch.gallery.evaluation import Evaluation, PublishedThreshold
+from facebatch.gallery.figures import explain, failed
+from facebatch.gallery.leases import writing
+from facebatch.gallery.snapshots import Snapshot
+from facebatch.pipelines import match
+from facebatch.pipelines.evaluate_costs import costs
+from facebatch.pipelines.evaluate_write import Told, Written, write_report
+from facebatch.pipelines.labelled import Material, read_material
+from facebatch.pipelines.match import MatchReport
+from facebatch.pipelines.publishing import publish_next
+from facebatch.storage.open import open_store
+from facebatch.storage.preflight import require_put_if_absent
+from facebatch.telemetry.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateReport:
+    """What one evaluation came to."""
+
+    page: str
+    """URI of the report."""
+    snapshot: int
+    """The one that was evaluated."""
+    published: int | None
+    """The snapshot that carries the verdict; None where none was asked for."""
+    approved_for_use: bool
+    gallery: int
+    """N, subjects."""
+    mated: int
+    """Searches."""
+    non_mated: int
+    rank_one_miss: float | None
+    """FNIR(N, 1, no threshold)."""
+    targets: tuple[str, ...]
+    """Threshold and FNIR for each FPIR target, or why there is none."""
+    limits: tuple[str, ...]
+    """Each declared limit with what was measured."""
+    findings: tuple[str, ...]
+    """What was noticed in the material."""
+
+
+def run(config: EvaluateConfig, progress: Progress) -> EvaluateReport:
+    """Carry out the job. GateError with the limits that were not met, after the report and the verdict are written."""
+    search = _search(config, progress)
+    material = read_material(search, config.truth, config.subjects, config.s3)
+    _require_gallery(config, material)
+    told = _measure(config, material, costs(search, material.manifest, material.snapshot.dim, config.s3))
+    written = write_report(open_store(config.report, config.s3), told)
+    verdict = _verdict(told, written.figures_sha256)
+    published = _publish(config, verdict) if config.publish else None
+    if failed(told.limits):
+        words = f"snapshot {told.occasion.snapshot} is not approved for use ({written.page})"
+        raise GateError(f"{words}\n{explain(told.limits)}".rstrip())
+    return _report(told, written, verdict, published)
+
+
+def _measure(config: EvaluateConfig, material: Material, rows: tuple[CostRow, ...]) -> Told:
+    """All figures, and how they keep to the limits."""
+    searches = collect(material.inputs)
+    measured = report(searches, config.figures)
+    targets = measured.identification.targets
+    thresholds = {level_name(point.target): point.threshold for point in targets if point.threshold is not None}
+    groups = differentials(searches, thresholds, config.groups)
+    return Told(
+        occasion=_occasion(material),
+        report=replace(measured, findings=(*material.findings, *measured.findings)),
+        differentials=groups,
+        limits=judge_all(measured.identification, groups, config.limits),
+        costs=rows,
+    )
+
+
+def _search(config: EvaluateConfig, progress: Progress) -> str:
+    """The folder of the search, which is made first where probes are given."""
+    if (config.search is None) == (config.probes is None):
+        raise ConfigError("give either search, the folder of a finished one, or probes, to be searched now")
+    if config.probes is None:
+        return str(config.search)
+    if config.results is None:
+        raise ConfigError("results: this setting is required to search probes")
+    if config.match.floor is not None or config.match.fpir is not None:
+        raise ConfigError("match.floor and match.fpir cut lists off, which an evaluation needs whole; leave both out")
+    shared = {name: getattr(config, name) for name in MatchConfig.model_fields if name in EvaluateConfig.model_fields}
+    spec = config.match.model_copy(update={"unevaluated": True})
+    found = match.run(MatchConfig(**{**shared, "match": spec}), progress)
+    if not isinstance(found, MatchReport):
+        raise StopError("the probes were planned and not searched; run without a dry run")
+    return found.results
+
+
+def _require_gallery(config: EvaluateConfig, material: Material) -> None:
+    """StopError when the search was of another gallery than the one that is to be judged."""
+    uri = open_store(config.gallery, config.s3).uri
+    if material.manifest.gallery != uri:
+        raise StopError(
+            f"the search is of the gallery {material.manifest.gallery}, the config names {uri}; give that one"
+        )
+
+
+def _occasion(material: Material) -> Occasion:
+    manifest = material.manifest
+    return Occasion(
+        gallery=manifest.gallery,
+        snapshot=manifest.snapshot,
+        model=manifest.model,
+        model_name=manifest.model_name,
+        search=manifest.search_id,
+        at=datetime.now(UTC),
+        templates=material.snapshot.templates,
+    )
+
+
+def _verdict(told: Told, figures_sha256: str) -> Evaluation:
+    occasion = told.occasion
+    points = sorted(told.report.identification.targets, key=lambda point: point.target)
+    return Evaluation(
+        snapshot=occasion.snapshot,
+        model=occasion.model,
+        templates=occasion.templates,
+        search=occasion.search,
+        at=occasion.at,
+        thresholds=tuple(found for point in points if (found := _published(point)) is not None),
+        limits=told.limits,
+        approved_for_use=approved(told.limits),
+        figures_sha256=figures_sha256,
+    )
+
+
+def _published(point: TargetPoint) -> PublishedThreshold | None:
+    """None where the searches cannot support the target, or no threshold is needed for it."""
+    if point.threshold is None or point.interval is None or point.threshold == float("-inf"):
+        return None
+    low, high = point.interval
+    return PublishedThreshold(
+        fpir=point.target,
+        threshold=point.threshold,
+        low=max(low, -1.0),
+        high=high,
+        searches=point.searches,
+        people=point.people,
+        fnir=point.rates.fnir.counted.value if point.rates else None,
+    )
+
+
+def _publish(config: EvaluateConfig, verdict: Evaluation) -> int:
+    """Put the verdict into the snapshot after the head, which holds the same. StopError when the model changed."""
+    store = open_store(config.gallery, config.s3)
+    require_put_if_absent(store)
+
+    def compose(head: Snapshot | None) -> tuple[Snapshot | None, None]:
+        head = head or snapshots.require_head(store)
+        if head.model != verdict.model:
+            raise StopError(
+                f"{store.uri}: the head, snapshot {head.seq}, is of model {head.model_name} by now; evaluate that one"
+            )
+        return head.model_copy(update={**snapshots.next_number(head), "evaluation": verdict}), None
+
+    with writing(store, "evaluate") as held:
+        snapshot, _, _ = publish_next(store, held, compose)
+    return snapshot.seq
+
+
+def _report(told: Told, written: Written, verdict: Evaluation, published: int | None) -> EvaluateReport:
+    figures = told.report.identification
+    return EvaluateReport(
+        page=written.page,
+        snapshot=told.occasion.snapshot,
+        published=published,
+        approved_for_use=verdict.approved_for_use,
+        gallery=figures.gallery,
+        mated=figures.investigation.counted.n,
+        non_mated=figures.targets[0].searches,
+        rank_one_miss=figures.investigation.counted.value,
+        targets=tuple(_in_words(point) for point in figures.targets),
+        limits=tuple(figure.words for figure in told.limits),
+        findings=tuple(finding.line for finding in told.report.findings),
+    )
+
+
+def _in_words(point: TargetPoint) -> str:
+    if point.rates is None or point.threshold is None:
+        return point.words
+    rate = point.rates.fnir.counted
+    missed = "no mated searches" if rate.value is None else f"FNIR {rate.value:.4f} ({rate.count} of {rate.n})"
+    return f"{point.words}: threshold {point.threshold:.4f}, {missed}"

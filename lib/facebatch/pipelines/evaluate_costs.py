@@ -1,0 +1,60 @@
+"""What templates and searches of an evaluation took, from what its jobs recorded."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from facebatch.evaluate.report import CostRow
+from facebatch.gallery.commits import committed_keys, find_commit, read_part
+from facebatch.match.cells import CellCommit
+from facebatch.match.memory import code_bytes, vector_bytes
+from facebatch.pipelines.search import SearchManifest
+from facebatch.storage import layout
+from facebatch.storage.documents import load
+from facebatch.storage.open import open_store
+from facebatch.storage.parquet import read_table
+from facebatch.storage.settings import S3Spec
+from facebatch.storage.store import ObjectStore
+
+_STAGES = ("decode_ms", "detect_ms", "embed_ms")
+_MILLION = 1_000_000
+
+
+def costs(search: str, manifest: SearchManifest, dim: int, s3: S3Spec) -> tuple[CostRow, ...]:
+    """Bytes of a template, milliseconds of a probe image by stage, milliseconds of a core for a search."""
+    probes = open_store(layout.below(search, "probes"), s3)
+    return (*_bytes(dim), *_template_times(probes), *_searches(search, manifest, s3))
+
+
+def _bytes(dim: int) -> Iterator[CostRow]:
+    stored = vector_bytes(1, dim)
+    scanned = code_bytes(_MILLION, dim) / _MILLION
+    yield CostRow("a template, stored", stored, "bytes", f"{dim} numbers of 16 bits, before compression")
+    yield CostRow("a template, in a segment", stored + scanned, "bytes", "vector and 8-bit code, without ids")
+
+
+def _template_times(probes: ObjectStore) -> Iterator[CostRow]:
+    """Medians over the probe images that gave a template."""
+    tables = []
+    for key in sorted(committed_keys(probes)):
+        commit = find_commit(probes, key)
+        if commit is not None:
+            part = commit.timings
+            tables.append(read_table(read_part(probes, part), kind="timings", origin=part.key))
+    for stage in _STAGES:
+        taken = np.concatenate([table[stage].to_numpy() for table in tables]) if tables else np.empty(0)
+        taken = taken[taken > 0]
+        if len(taken):
+            name = stage.removesuffix("_ms")
+            yield CostRow(f"{name} a probe", float(np.median(taken)), "ms", f"median of {len(taken)} images, one core")
+
+
+def _searches(search: str, manifest: SearchManifest, s3: S3Spec) -> Iterator[CostRow]:
+    """Scan time of all cells, shared by the probes."""
+    cells = open_store(layout.below(search, "cells"), s3)
+    found = [load(CellCommit, cells.get(info.key), origin=info.key) for info in cells.list(layout.COMMITS)]
+    seconds = [cell.seconds["scan"] for cell in found if "scan" in cell.seconds]
+    if seconds and manifest.probes:
+        each = 1000 * sum(seconds) / manifest.probes
+        basis = f"one core, {manifest.probes} probes together, N = {manifest.rows_scanned} templates"
+        yield CostRow("a search", each, "ms", basis)

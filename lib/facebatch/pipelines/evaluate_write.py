@@ -1,0 +1,46 @@
+"""The files of an evaluation's report, under names that no other evaluation has."""
+
+from dataclasses import dataclass
+
+from facebatch.evaluate.differentials import Differentials
+from facebatch.evaluate.report import CostRow, Occasion, Report
+from facebatch.gallery.figures import GateFigure
+from facebatch.pipelines.evaluate_files import figures_json, figures_table
+from facebatch.pipelines.evaluate_page import render
+from facebatch.storage.digest import digest
+from facebatch.storage.parquet import write_table
+from facebatch.storage.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """All that one evaluation has to tell."""
+
+    occasion: Occasion
+    report: Report
+    differentials: Differentials
+    limits: tuple[GateFigure, ...]
+    costs: tuple[CostRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where the report is."""
+
+    page: str
+    """URI."""
+    figures_sha256: str
+    """Of the JSON file."""
+
+
+def write_report(store: ObjectStore, told: Told) -> Written:
+    """Write evaluate-<snapshot>-<second>-<search>.html, .json and .parquet; a put, since nobody else has that name."""
+    occasion = told.occasion
+    name = f"evaluate-{occasion.snapshot:06d}-{occasion.at:%Y%m%dT%H%M%SZ}-{occasion.search[:8]}"
+    figures = figures_json(occasion, told.report, told.differentials, told.limits, told.costs)
+    table = figures_table(told.report, told.differentials)
+    store.put(f"{name}.json", figures)
+    store.put(f"{name}.parquet", write_table(table, kind="figures", model=occasion.model))
+    page = render(occasion, told.report, told.differentials, told.limits, told.costs)
+    store.put(f"{name}.html", page.encode())
+    return Written(f"{store.uri}/{name}.html", digest(figures))

@@ -1,0 +1,209 @@
+"""The report of an evaluation: what it says, that it stands on its own, and that its files say the same."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from evaluate.small import searched
+from evaluated import COSTS, EMPTY, EVIL, FEW, OCCASION, Evaluated, drawn, empty
+from facebatch.evaluate.error_rates import IdentificationSpec
+from facebatch.evaluate.findings import Finding
+from facebatch.evaluate.intervals import Rate
+from facebatch.evaluate.limits import LimitsSpec, TargetLimit, judge
+from facebatch.evaluate.report import ReportSpec, report
+from facebatch.evaluate.words import NO_THRESHOLD, number, percent, similarity, tell, whole
+from facebatch.gallery.figures import GateFigure
+from facebatch.pipelines.evaluate_files import NOTICE, figures_table
+from facebatch.pipelines.evaluate_page import render
+from facebatch.pipelines.evaluate_rows import CURVES
+from facebatch.storage.parquet import read_table, write_table
+from labelled import World
+from page import Page, plain
+
+NOUNS = ("search", "probe", "person", "pair", "candidate")
+WITHOUT_VALUE = (
+    "cannot be shown",
+    "cannot be told",
+    "too few",
+    "not measured",
+    "below what lists show",
+    "lists were not cut off",
+)
+PER_THOUSAND = ("false_candidates_per_1000", "reviewer_hours_per_1000", "growth.false_candidates_per_1000")
+
+
+def with_limits(most: float) -> Evaluated:
+    spec = LimitsSpec(rank_one_miss_most=most, fnir_at_fpir=(TargetLimit(fpir=0.2, fnir_most=1.0),))
+    return replace(drawn(), limits=judge(drawn().report.identification, spec))
+
+
+def figures(state: Evaluated) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(state.json)["figures"]
+    return found
+
+
+def printed(row: dict[str, Any]) -> Iterator[str]:
+    """Any of what the page may say of a figure: its value, its interval, and how many are behind it."""
+    name, value = row["figure"], row.get("value")
+    if row.get("method") and "count" in row and name not in PER_THOUSAND:
+        rate = Rate(row["count"], row["n"], row["low"], row["high"], row["method"], row.get("people"))
+        yield from (f"{told.value} {told.interval} {told.count}" for told in (tell(rate, noun) for noun in NOUNS))
+    elif value is None:
+        yield next(words for words in WITHOUT_VALUE if words in row["words"])
+    else:
+        yield _plainly(row, value)
+
+
+def _plainly(row: dict[str, Any], value: float) -> str:
+    """Figures that are no rates over people."""
+    name = row["figure"]
+    if name.startswith(("threshold", "growth.threshold", "similarity.")):
+        say = similarity
+    elif name.startswith(("growth.f", "mix.", "lists.share_of")) and name not in PER_THOUSAND:
+        say = percent
+    else:
+        say = number if name in PER_THOUSAND or name.startswith("summary.") else lambda value: whole(round(value))
+    ends = f" {say(row['low'])} to {say(row['high'])}" if "low" in row and "high" in row else ""
+    if name.endswith(".least"):
+        return f"{say(value)} to"
+    return ("to " if name.endswith(".most") else "") + say(value) + ends
+
+
+def test_the_page_stands_on_its_own_and_is_the_same_each_time() -> None:
+    state = with_limits(0.5)
+    page = Page(state.page)
+    page.assert_fit_for_all()
+    assert state.page == state.page
+    assert "default-src 'none'" in page.text
+    assert not re.findall(r"https?://(?!www\.w3\.org|purl\.org|creativecommons\.org|matplotlib\.org)", page.text)
+    (level,) = (len(found.levels) for found in state.differentials.groups) if state.differentials else (0,)
+    assert len(page.plots) >= 8 + 1 + level
+
+
+def test_every_figure_of_the_json_is_on_the_page_with_interval_and_count() -> None:
+    state = drawn()
+    page = Page(state.page).words
+    rows = [row for row in figures(state) if not row["figure"].startswith(CURVES)]
+    missing = [row for row in rows if not any(plain(said) in page for said in printed(row))]
+    assert missing == []
+    assert len(rows) > 300
+    assert {row["figure"].split(".")[0] for row in rows} >= {
+        "fnir",
+        "fpir",
+        "cmc",
+        "fmr",
+        "fnmr",
+        "mix",
+        "growth",
+        "summary",
+    }
+
+
+def test_json_and_parquet_hold_the_same_figures() -> None:
+    for state in (drawn(), empty("no mated")):
+        table = figures_table(state.report, state.differentials)
+        stored = read_table(write_table(table, kind="figures", model=OCCASION.model), kind="figures", origin="it")
+        rows = [{name: value for name, value in row.items() if value is not None} for row in stored.to_pylist()]
+        assert rows == figures(state)
+
+
+def test_files_are_the_same_each_time_and_hold_finite_numbers() -> None:
+    for state in (drawn(), *(empty(kind) for kind in EMPTY)):
+        assert state.json == state.json
+        document = json.loads(state.json, parse_constant=lambda name: pytest.fail(name))
+        assert document["notice"] == NOTICE
+        assert all("value" in row or row["words"] for row in document["figures"])
+        known = [{key for key in row if key not in ("value", "low", "high", "words")} for row in document["figures"]]
+        assert all("figure" in keys for keys in known)
+
+
+def test_every_row_is_told_apart_from_every_other() -> None:
+    names = (
+        "figure",
+        "variable",
+        "group",
+        "group_b",
+        "target",
+        "threshold",
+        "threshold_name",
+        "rank",
+        "gallery",
+        "share",
+    )
+    keys = [tuple(row.get(name) for name in names) for row in figures(drawn())]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("kind", EMPTY)
+def test_one_sided_and_empty_searches_are_told_in_words(kind: str) -> None:
+    state = empty(kind)
+    page = Page(state.page)
+    page.assert_fit_for_all()
+    assert "cannot be shown" in page.words
+    assert "No group labels were given" in page.words
+    for number_ in ("nan", "inf ", "none%", "None"):
+        assert number_ not in page.words
+    assert ("not measured" in page.words) == (kind != "one of each")
+
+
+def test_a_threshold_that_lets_everything_through_is_told_in_words() -> None:
+    spec = ReportSpec(identification=IdentificationSpec(targets=(1.0,), ranks=(1,), resample=FEW))
+    searches = searched(World([[0.5, 0.4]] * 4, [None] * 3 + [0], 2))
+    state = Evaluated(searches, report(searches, spec), None)
+    assert state.report.identification.targets[0].threshold == float("-inf")
+    page = Page(state.page)
+    page.assert_fit_for_all()
+    assert f"Threshold {NO_THRESHOLD}" in page.words
+    (row,) = [row for row in figures(state) if row["figure"] == "threshold"]
+    assert "value" not in row
+    assert NO_THRESHOLD in row["words"]
+
+
+def test_a_verdict_says_why() -> None:
+    met, unmet = Page(with_limits(1.0).page).words, Page(with_limits(0.0).page).words
+    assert "Approved for use: all 2 declared limits are met." in met
+    assert "Not approved for use: 1 of 2 declared limits is not met." in unmet
+    assert "rank_one_miss not met" in unmet
+    assert "Not approved for use: no limit was declared" in Page(drawn().page).words
+
+
+def test_what_was_not_measured_does_not_pass() -> None:
+    limit = GateFigure(name="limit.x", passed=None, words="nothing was measured")
+    state = replace(drawn(), limits=(limit,))
+    assert "Not approved" in Page(state.page).words
+    assert json.loads(state.json)["approved_for_use"] is False
+
+
+def test_whatever_is_told_is_escaped() -> None:
+    evil = "<script>alert('&')</script>"
+    found = replace(drawn().report, findings=(Finding(evil, 3, evil, (evil,), "note"),))
+    occasion = replace(OCCASION, gallery=evil, model_name=evil, search=evil)
+    limit = GateFigure(name=evil, passed=False, words=evil)
+    text = render(occasion, found, drawn().differentials, (limit,), (replace(COSTS[0], what=evil, unit=evil),))
+    page = Page(text)
+    page.assert_fit_for_all()
+    assert evil not in text
+    assert EVIL not in text
+    assert plain(EVIL) in page.words
+
+
+def test_nobody_is_named() -> None:
+    found = replace(drawn().report, findings=(Finding("truth.x", 3, "probes are odd", ("jane", "maria"), "note"),))
+    state = replace(drawn(), report=found)
+    for text in (state.page, state.json.decode()):
+        assert "probes are odd" in text
+        assert not [name for name in ("jane", "maria", "s00000001", "p00000001") if name in text]
+
+
+def test_the_page_says_how_it_is_to_be_read() -> None:
+    page = Page(with_limits(1.0).page)
+    assert page.words.count(NOTICE) == 2
+    assert "this model, this snapshot and a gallery of this size only" in page.words
+    assert len(re.findall("How to read: ", page.words)) == len(page.plots)
+    assert "taken from a record" in page.words
+    assert "too few" in page.words
+    assert "3.21 ms one core" in page.words
