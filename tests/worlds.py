@@ -19,6 +19,7 @@ QUIET = open_progress("none")
 LOCAL = RunSpec(executor="local", workers=2, backoff_s=0.01)
 REQUEST = RequestSpec(purpose="system_test", case_id="tests", requester="tests")
 FOLDER = FieldsSpec(subject_id="folder")
+UNTHRESHOLDED = MatchSpec()
 PEOPLE = 8
 
 
@@ -43,7 +44,7 @@ class World:
         config = ReindexConfig(gallery=str(self.root / "gallery"), sources=(where,), model=self.model, run=self.run)
         return config.model_copy(update=changes)
 
-    def match(self, match: MatchSpec = MatchSpec(), **changes: object) -> MatchConfig:
+    def match(self, match: MatchSpec = UNTHRESHOLDED, **changes: object) -> MatchConfig:
         """Of a gallery that nobody evaluated."""
         config = MatchConfig(
             gallery=str(self.root / "gallery"),

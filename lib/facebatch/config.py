@@ -134,6 +134,9 @@ class EvaluateConfig(Spec):
     truth: str | None = None
     """A .parquet or .csv file: probe_id, subject_id (absent: non-mated), person_id, quality, group_<variable>. Absent:
     a probe is mated when the subject it was given with is in the gallery."""
+    exact: str | None = None
+    """Folder of an exact search of the same probes and gallery, where `search` is of an approximate index: what that
+    loses is told among the costs."""
     subjects: str | None = None
     """A .parquet or .csv file of everybody who was to be enrolled: subject_id, group_<variable>. Absent: all who
     are."""

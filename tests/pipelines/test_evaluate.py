@@ -156,6 +156,22 @@ def test_a_finished_search_gives_the_same_figures(
     assert before == after
 
 
+def test_what_lists_lose_against_exact_ones_is_among_the_costs(
+    site: Site, evaluated: tuple[EvaluateReport, Path], tmp_path: Path
+) -> None:
+    _, results = evaluated
+    search = search_of(results)
+    config = site.config(tmp_path, probes=None, results=None, search=search, exact=search)
+    told = json.loads(Path(evaluate.run(config, QUIET).page).with_suffix(".json").read_text())
+    costs = {row["what"]: row["value"] for row in told["costs"]}
+    assert {name: value for name, value in costs.items() if "recall" in name or "lost" in name} == {
+        **{f"recall@{rank}": 1.0 for rank in (1, 10, 50)},
+        **{f"mates lost at rank {rank}": 0.0 for rank in (1, 10, 50)},
+    }
+    assert costs["a template, stored"] > 100
+    assert costs["a search"] > 0
+
+
 def test_a_published_verdict_lets_match_search_at_its_threshold(
     site: Site, evaluated: tuple[EvaluateReport, Path], tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from facebatch.gallery.figures import explain, failed
 from facebatch.gallery.leases import writing
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.pipelines import match
-from facebatch.pipelines.evaluate_costs import costs
+from facebatch.pipelines.evaluate_costs import costs, losses
 from facebatch.pipelines.evaluate_write import Told, Written, write_report
 from facebatch.pipelines.labelled import Material, read_material
 from facebatch.pipelines.match import MatchReport
@@ -75,6 +75,9 @@ def _measure(config: EvaluateConfig, material: Material, rows: tuple[CostRow, ..
     targets = measured.identification.targets
     thresholds = {level_name(point.target): point.threshold for point in targets if point.threshold is not None}
     groups = differentials(searches, thresholds, config.groups)
+    if config.exact is not None:
+        exact = read_material(config.exact, config.truth, config.subjects, config.s3)
+        rows = (*rows, *losses(collect(exact.inputs), searches, config.figures.identification.resample))
     return Told(
         occasion=_occasion(material),
         report=replace(measured, findings=(*material.findings, *measured.findings)),

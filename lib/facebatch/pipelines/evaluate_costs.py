@@ -1,10 +1,14 @@
 """What templates and searches of an evaluation took, from what its jobs recorded."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
+from facebatch.evaluate.approximation import Approximation, compare
+from facebatch.evaluate.bootstrap import ResampleSpec
 from facebatch.evaluate.report import CostRow
+from facebatch.evaluate.searches import Searches
 from facebatch.gallery.commits import committed_keys, find_commit, read_part
 from facebatch.match.cells import CellCommit
 from facebatch.match.memory import code_bytes, vector_bytes
@@ -24,6 +28,25 @@ def costs(search: str, manifest: SearchManifest, dim: int, s3: S3Spec) -> tuple[
     """Bytes of a template, milliseconds of a probe image by stage, milliseconds of a core for a search."""
     probes = open_store(layout.below(search, "probes"), s3)
     return (*_bytes(dim), *_template_times(probes), *_searches(search, manifest, s3))
+
+
+def losses(exact: Searches, found: Searches, resample: ResampleSpec) -> tuple[CostRow, ...]:
+    """What approximate lists lose against exact ones, at rank 1, 10 and L: candidates, and mates."""
+    ranks = sorted({rank for rank in (1, 10, found.length) if rank <= min(exact.length, found.length)})
+    return tuple(chain.from_iterable(_lost(compare(exact, found, rank, resample)) for rank in ranks))
+
+
+def _lost(one: Approximation) -> Iterator[CostRow]:
+    recall = one.recall
+    if recall.value is not None and recall.low is not None and recall.high is not None:
+        basis = (
+            f"{recall.count} of {recall.n} candidates of the exact lists, 95 % {recall.low:.4f} to {recall.high:.4f}"
+        )
+        yield CostRow(f"recall@{one.k}", recall.value, "of exact lists", basis)
+    if one.penalty is not None and one.interval is not None:
+        low, high = one.interval
+        basis = f"FNIR(N, {one.k}) beyond that of exact lists, 95 % {low:.4f} to {high:.4f}"
+        yield CostRow(f"mates lost at rank {one.k}", one.penalty, "of searches", basis)
 
 
 def _bytes(dim: int) -> Iterator[CostRow]:
