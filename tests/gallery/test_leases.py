@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from facebatch.errors import NotFoundError, RetryableError
-from facebatch.gallery.leases import SKEW, Lease, collecting, read_leases, reading, writing
+from facebatch.errors import CorruptError, NotFoundError, RetryableError, RunFailedError, StopError
+from facebatch.gallery.leases import SKEW, Held, Lease, collecting, read_leases, reading, writing
 from facebatch.storage import layout
 from facebatch.storage.documents import dump
 from facebatch.storage.memory import MemoryStore
@@ -87,6 +87,18 @@ def test_a_lease_that_could_not_be_renewed_has_ended_for_good_and_its_holder_kno
             held.require()
     assert "could not be renewed" in caplog.text
     assert read_leases(store) == {}
+
+
+@pytest.mark.parametrize("gone", [NotFoundError("a.json"), CorruptError("a.parquet"), RunFailedError("1 of 2 failed")])
+def test_what_is_gone_after_the_lease_ran_out_asks_for_another_run_and_not_for_a_repair(
+    monkeypatch: pytest.MonkeyPatch, gone: StopError
+) -> None:
+    with pytest.raises(type(gone)), writing(MemoryStore(f"leases-{uuid4().hex}"), "reindex"):
+        raise gone
+    monkeypatch.setattr(Held, "_is_current", lambda held: False)
+    store = MemoryStore(f"leases-{uuid4().hex}")
+    with pytest.raises(RetryableError, match="run the command again"), writing(store, "reindex"):
+        raise gone
 
 
 def test_others_honour_a_lease_a_little_longer_than_it_says_for_clocks_differ() -> None:

@@ -98,3 +98,9 @@ def test_a_shard_may_lose_all(store: MemoryStore) -> None:
     after = purge(store, shard(store, ["a"]), pa.array(["t000000"]), "m")
     assert after.templates.rows == 0
     assert [row["image_id"] for row in ledger(store, after)] == [""]
+
+
+def test_what_expires_next_is_of_the_rows_that_are_left(store: MemoryStore) -> None:
+    before = shard(store, ["a", "b"])
+    assert before.next_expiry is not None
+    assert purge(store, before, pa.array(["t000000"]), "m").next_expiry is None

@@ -333,7 +333,31 @@ def test_a_reader_that_begins_while_its_snapshot_is_deleted_keeps_it_or_is_told(
     assert report.kept == {2: "read by late", 8: "head"}
     assert gallery.store.get(layout.snapshot(2)) == before
     assert faults(gallery) == []
-    assert not [key for key in objects(gallery.store) if key.startswith("condemned/")]
+    gallery.store.delete(layout.lease("late"))
+    collect(gallery)
+    assert not [key for key in objects(gallery.store) if key.startswith(("condemned/", "snapshots/000000000002"))]
+
+
+def test_a_pinned_snapshot_survives_a_deletion_that_arrives_late() -> None:
+    """The client gave the request up and asked again; then the collection saw the pin and put the snapshot back."""
+    gallery = nights()
+    before = gallery.store.get(layout.snapshot(2))
+    pinned = Pin(name="kept", snapshot=2, at=datetime.now(UTC))
+    report = interrupted(gallery, layout.snapshot(2), lambda: gallery.store.put(layout.pin("kept"), dump(pinned)))
+    assert report.kept == {2: "pinned as kept", 8: "head"}
+    gallery.store.delete(layout.snapshot(2))
+    collect(gallery)
+    assert gallery.store.get(layout.snapshot(2)) == before
+    assert faults(gallery) == []
+
+
+def test_the_copy_of_a_deleted_snapshot_that_arrives_late_brings_nothing_back() -> None:
+    gallery = nights()
+    copy = gallery.store.get(layout.snapshot(2))
+    collect(gallery)
+    gallery.store.put(layout.condemned(2), copy)
+    collect(gallery)
+    assert not [key for key in objects(gallery.store) if key.startswith(("condemned/", "snapshots/000000000002"))]
 
 
 def test_a_pin_of_a_snapshot_that_was_just_deleted_is_refused() -> None:

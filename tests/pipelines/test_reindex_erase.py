@@ -229,6 +229,16 @@ def test_what_expires_leaves_by_the_end_of_its_day(world: World) -> None:
     assert not again.published
 
 
+def test_what_was_deleted_before_it_expired_is_not_due_any_more(world: World) -> None:
+    sources = (dated(world),)
+    first, second = all_subjects(world)[:2]
+    asked = request(world, f"subject,{first},r,a", f"subject,{second},r,a")
+    assert run(world, sources=sources, deletions=asked).deleted == 2
+    later = reindex.run(world.reindex(as_of=date(2024, 3, 2), sources=sources), QUIET)
+    assert isinstance(later, ReindexReport)
+    assert (later.expired, later.published) == (0, False)
+
+
 def test_only_shards_with_something_due_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = (dated(world),)
     run(world, sources=sources)

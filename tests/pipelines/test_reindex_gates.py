@@ -2,12 +2,20 @@
 
 from dataclasses import asdict
 
+import pyarrow as pa
 import pytest
 
 from facebatch.errors import GateError
 from facebatch.gallery import snapshots
+from facebatch.gallery.commits import find_commit
 from facebatch.gallery.figures import failed
 from facebatch.gallery.gates import GateSpec
+from facebatch.gallery.purge import purge
+from facebatch.gallery.superseded import settle
+from facebatch.pipelines.reindex_gates import faces_kept
+from facebatch.storage import layout
+from facebatch.storage.documents import dump
+from gallery.small import MODEL, Shard, SmallGallery
 from reindexed import gallery
 from reindexed import update as run
 from stored import digests, files
@@ -77,3 +85,18 @@ def test_a_person_deleted_before_a_night_is_not_a_face_that_went_missing(world: 
     photo.write_bytes(photo.read_bytes() + b"\x00")
     assert run(world).published
     assert snapshots.require_head(gallery(world)).templates == 7
+
+
+def test_a_shard_that_comes_back_after_its_purged_rows_were_collected_is_not_counted() -> None:
+    """Garbage collection lets its commit name the purged part; the faces of before are still in the ledger."""
+    gallery = SmallGallery()
+    shard = snapshots.entry(gallery.commit(Shard("a")))
+    assert faces_kept(gallery.store, (shard,)) == {shard.shard_key: 3}
+    purged = purge(gallery.store, shard, pa.array(["a000000"]), MODEL)
+    assert faces_kept(gallery.store, (purged,)) == {}
+    old = [gallery.store.head(part.key) for part in (shard.templates, shard.ledger)]
+    (renewed,) = settle(gallery.store, {shard.shard_key: purged}, old).renewed
+    gallery.store.put(layout.commit(shard.shard_key), dump(renewed))
+    again = find_commit(gallery.store, shard.shard_key)
+    assert again is not None
+    assert faces_kept(gallery.store, (snapshots.entry(again),)) == {}

@@ -1,129 +1,107 @@
-"""What lies at the edges of the pipelines, replaced: images, networks, FAISS, file formats, clocks and names.
+"""What lies at the edges of both layers, replaced: clocks, names, threads, and the reading of JSON twice.
 
-Everything between them, which is the commit protocol, is the code of the package.
+A stand-in takes the place of the real thing in every module of the package that uses it, so that a module written
+tomorrow is inside the simulation too.
 """
 
-import functools
-import itertools
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, tzinfo
-from pathlib import Path
+from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
+from uuid import uuid4
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
-from facebatch.faces.rows import Extraction
-from facebatch.gallery import commits, leases, snapshots, superseded
-from facebatch.images.records import ImageShard
-from facebatch.index import segment
-from facebatch.pipelines import embed, embedding, gallery_collect, index
+from facebatch.gallery import leases
 from facebatch.spec import Spec
 from facebatch.storage import documents
 from facebatch.storage.digest import digest
-from facebatch.storage.open import open_store
+from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.store import ObjectStore
-from simulation import rules
-from simulation.executor import SimulatedExecutor
-from simulation.scheduler import Actor, Scheduler, running
-from simulation.world import CARD, GALLERY, World
+from simulation.scheduler import Actor, Scheduler, never, running
+from simulation.world import Stage
 
-_CONTENT = b"content"
+SpecT = TypeVar("SpecT", bound=Spec)
+
+INSIDE = ("facebatch.gallery.", "facebatch.pipelines.", "facebatch.index.", "facebatch.storage.clock")
+"""Modules of the package in which things are replaced."""
+POLL_S = 30.0
+"""Seconds between two looks of a writer that waits for a collection."""
+_MOST = 100_000
+"""Documents remembered at a time."""
+
+_loaded: dict[tuple[type[Spec], bytes], Spec] = {}
 
 
-def install(patch: pytest.MonkeyPatch, world: World) -> None:
-    """Let the pipelines run in `world` until `patch` is undone."""
-    clock, store = Clock(world), functools.partial(_store, world)
+def replace(patch: pytest.MonkeyPatch, swaps: Iterable[tuple[object, object]], inside: Iterable[str] = INSIDE) -> None:
+    """Put each second in the place of the first, under whatever name a module has it."""
+    instead = {id(old): new for old, new in swaps}
+    for name, module in list(sys.modules.items()):
+        if name.startswith(tuple(inside)):
+            for key, value in list(vars(module).items()):
+                if id(value) in instead:
+                    patch.setattr(module, key, instead[id(value)])
 
-    def executor(spec: Any) -> SimulatedExecutor:
-        return SimulatedExecutor(world.scheduler, spec)
 
-    common = {"uuid4": world.uuid, "open_store": store, "tempfile": _FOLDERS}
-    job = {
-        "open_store": store,
-        "open_executor": executor,
-        "require_put_if_absent": lambda store: None,
-    }
-    sources = {"find_pack": lambda model: None, "load_card": lambda pack: CARD, "list_shards": world.list_shards}
-    waiting = {"time": Clocks(world), "threading": Threads(world), "_POLL_S": 30.0}
-    _set(patch, leases, {"uuid4": world.uuid, "datetime": clock, **waiting})
-    _set(patch, snapshots, {"uuid4": world.uuid, "datetime": clock})
-    collector = {"ThreadPoolExecutor": OneAfterAnother, "datetime": clock}
-    _set(patch, gallery_collect, collector)
-    _set(patch, superseded, {"ThreadPoolExecutor": OneAfterAnother})
-    for module in (commits, snapshots, index, segment, gallery_collect, rules):
-        patch.setattr(module, "load", load)
-    _set(patch, embed, {**job, **sources, "ThreadPoolExecutor": OneAfterAnother})
-    models = {"open_models": lambda *settings: (CARD, None, None), "Extractor": lambda *parts: Networks(world)}
-    files = {"read_shard": lambda shard, *where: shard, "write_table": functools.partial(_write_table, world)}
-    _set(patch, embedding, {**common, **models, **files})
-    faiss = {"read_templates": lambda data, origin: data, "build": _build, "pack_bytes": lambda vectors: b"codes"}
-    order = SimpleNamespace(order_of=lambda members: members, to_bytes=lambda members: b"order")
-    _set(
-        patch,
-        index,
-        {**job, **common, **faiss, "order": order, "write_arrow": lambda members, **facts: members.content},
+def install(patch: pytest.MonkeyPatch, stage: Stage[Any]) -> None:
+    """Let the package run in whatever world is on the stage, until `patch` is undone."""
+    outside = (
+        (time, SimpleNamespace(monotonic=lambda: _scheduler(stage).seconds, sleep=lambda s: _sleep(stage, s))),
+        (threading, SimpleNamespace(Event=lambda: Event(_scheduler(stage)), Thread=Thread)),
+        (datetime, _clock(stage)),
+        (uuid4, lambda: SimpleNamespace(hex=stage.world.name())),
+        (ThreadPoolExecutor, OneAfterAnother),
+        (require_put_if_absent, _honest),
     )
+    replace(patch, outside)
+    replace(patch, [(documents.load, load), (digest, lru_cache(maxsize=65536)(digest))], (*INSIDE, "simulation."))
+    patch.setattr(leases, "_POLL_S", POLL_S)
 
 
-@functools.lru_cache(maxsize=65536)
-def load(model: type[Spec], data: bytes, *, origin: str) -> Spec:
+def load(model: type[SpecT], data: bytes, *, origin: str) -> SpecT:
     """`documents.load` with a memory: it is pure, and half of the time of a schedule would go into reading JSON."""
-    return documents.load(model, data, origin=origin)
+    known = _loaded.get((model, data))
+    if known is None:
+        known = remember(documents.load(model, data, origin=origin), data)
+    assert isinstance(known, model)
+    return known
 
 
-def _set(patch: pytest.MonkeyPatch, module: object, values: dict[str, object]) -> None:
-    for name, value in values.items():
-        patch.setattr(module, name, value)
+def remember(document: SpecT, data: bytes) -> SpecT:
+    """`data` reads as `document`."""
+    if len(_loaded) >= _MOST:
+        _loaded.clear()
+    _loaded[type(document), data] = document
+    return document
 
 
-def _store(world: World, uri: str, s3: object = None) -> ObjectStore:
-    return world.store if uri == GALLERY else open_store(uri)
+def _honest(store: ObjectStore) -> None:
+    """The preflight asks with real threads."""
 
 
-class Clock:
-    """Stands for `datetime` where only `now` is asked."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def now(self, zone: tzinfo | None = None) -> datetime:
-        """The simulation's clock."""
-        return self._world.scheduler.now.astimezone(zone)
+def _scheduler(stage: Stage[Any]) -> Scheduler:
+    scheduler: Scheduler = stage.world.scheduler
+    return scheduler
 
 
-class Clocks:
-    """Stands for the module `time`."""
-
-    def __init__(self, world: World) -> None:
-        self._scheduler = world.scheduler
-
-    def monotonic(self) -> float:
-        """Seconds of the simulation."""
-        return self._scheduler.now.timestamp()
-
-    def sleep(self, seconds: float) -> None:
-        """Others go on meanwhile."""
-        self._scheduler.wait(lambda: False, seconds)
+def _sleep(stage: Stage[Any], seconds: float) -> None:
+    _scheduler(stage).wait(never, seconds)
 
 
-class Threads:
-    """Stands for the module `threading`, for a process that lets one thread wait for an event now and then."""
+def _clock(stage: Stage[Any]) -> type[datetime]:
+    """`datetime` whose now is the simulation's."""
 
-    def __init__(self, world: World) -> None:
-        self._scheduler = world.scheduler
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return stage.world.scheduler.now
 
-    def Event(self) -> "Event":
-        """`threading.Event`."""
-        return Event(self._scheduler)
-
-    def Thread(self, *, target: Callable[[], None], name: str, daemon: bool) -> "Thread":
-        """`threading.Thread`."""
-        return Thread(self._scheduler, target, name)
+    return Clock
 
 
 class Event:
@@ -140,15 +118,17 @@ class Event:
     def wait(self, seconds: float) -> bool:
         """Whether it was set in this time."""
         if not self._is_set:
-            self._scheduler.wait(lambda: self._is_set, seconds)
+            self._scheduler.wait(self._was_set, seconds)
+        return self._is_set
+
+    def _was_set(self) -> bool:
         return self._is_set
 
 
 class Thread:
     """`threading.Thread`: dies with the process that made it."""
 
-    def __init__(self, scheduler: Scheduler, target: Callable[[], None], name: str) -> None:
-        self._scheduler = scheduler
+    def __init__(self, *, target: Callable[[], None], name: str, daemon: bool) -> None:
         self._target = target
         self._name = name
         self._actor: Actor | None = None
@@ -156,47 +136,21 @@ class Thread:
     def start(self) -> None:
         """Begin."""
         owner = running()
-        self._actor = self._scheduler.spawn(f"{owner.name if owner else ''} {self._name}", self._target)
-        if owner is not None:
+        if owner is not None:  # else nothing can happen before the work is done
+            self._actor = owner.scheduler.spawn(f"{owner.name} {self._name}", self._target)
             owner.threads.append(self._actor)
 
     def join(self) -> None:
         """Wait until it has ended."""
         actor = self._actor
         if actor is not None and not actor.dead:
-            self._scheduler.wait(lambda: actor.dead)
-
-
-class Folders:
-    """Stands for `tempfile`: folders in memory where there is such a place, used again and again.
-
-    To make and remove files on a disk takes longer than all the rest.
-    """
-
-    def __init__(self) -> None:
-        memory = Path("/dev/shm")
-        self._root = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
-        self._free: list[Path] = []
-        self._made = itertools.count()
-
-    @contextmanager
-    def TemporaryDirectory(self, *, prefix: str) -> Iterator[str]:
-        """`tempfile.TemporaryDirectory`, not emptied."""
-        folder = self._free.pop() if self._free else Path(self._root.name) / f"{prefix}{next(self._made)}"
-        folder.mkdir(exist_ok=True)
-        try:
-            yield str(folder)
-        finally:
-            self._free.append(folder)
-
-
-_FOLDERS = Folders()
+            actor.scheduler.wait(lambda: actor.dead)
 
 
 class OneAfterAnother:
     """Stands for a pool of threads: a process of the simulation has one."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, thread_name_prefix: str = "") -> None:
         pass
 
     def __enter__(self) -> "OneAfterAnother":
@@ -208,40 +162,3 @@ class OneAfterAnother:
     def map(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         """`Executor.map`."""
         return map(work, items)
-
-
-class Networks:
-    """Stands for the extractor. In a mixed fleet a shard's rows depend on the machine that embedded it."""
-
-    def __init__(self, world: World) -> None:
-        self._machine = int(world.shape.mixed_fleet and world.scheduler.chance(0.5))
-
-    def extract(self, images: ImageShard, shard_uri: str) -> Extraction:
-        """Rows of one shard."""
-        return _extraction(images, self._machine)
-
-
-@functools.lru_cache(maxsize=4096)
-def _extraction(shard: ImageShard, machine: int) -> Extraction:
-    facts = {_CONTENT: f"{shard.uri} {shard.etag} {machine}".encode()}
-    never = pa.array([None] * shard.size, pa.timestamp("us", "UTC"))
-    templates = pa.table({"template_id": ["t"] * shard.size, "expires_at": never}).replace_schema_metadata(facts)
-    ledger = pa.table({"outcome": ["ok", "no_face"], "faces_kept": [shard.size, 0]}).replace_schema_metadata(facts)
-    timings = pa.table({name: [1.0] for name in ("decode_ms", "detect_ms", "embed_ms")}).replace_schema_metadata(facts)
-    return Extraction(templates, ledger, timings)
-
-
-def _write_table(world: World, table: pa.Table, *, kind: str, model: str) -> bytes:
-    """Timings differ from attempt to attempt, templates and ledger do not."""
-    content: bytes = table.schema.metadata[_CONTENT]
-    return b"%s %s %s" % (kind.encode(), content, world.uuid().bytes if kind == "timings" else b"")
-
-
-def _build(tables: Sequence[bytes], spec: object, dim: int) -> SimpleNamespace:
-    content = digest(b"|".join(tables)).encode()
-    members = SimpleNamespace(num_rows=sum(map(_rows, tables)), content=content)
-    return SimpleNamespace(members=members, index=content, vectors=np.zeros((members.num_rows, dim), np.float16))
-
-
-def _rows(templates: bytes) -> int:
-    return int(templates.split(b".tar ")[0].rpartition(b"-")[2])

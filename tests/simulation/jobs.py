@@ -1,82 +1,102 @@
-"""The processes of a night: the real pipelines, run again as an operator would after a crash or a plain refusal."""
+"""The processes that both layers have, and how a command is run again, as an operator would after a crash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
+from functools import cache
+from typing import Protocol
 
-from facebatch.errors import CorruptError, NotFoundError, RetryableError, StaleError, StopError
-from facebatch.gallery import leases, snapshots
+from facebatch.errors import CorruptError, NotFoundError, PlanError, RetryableError, StaleError, StopError
+from facebatch.gallery import leases, pins, snapshots
 from facebatch.gallery.collect import RetentionSpec
 from facebatch.gallery.commits import read_part
+from facebatch.gallery.history import numbers
 from facebatch.gallery.references import parts_of
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.index.segment import read_manifest
-from facebatch.pipelines import embed, gallery_collect, index
-from facebatch.pipelines.embed import EmbedReport
-from facebatch.pipelines.index import IndexReport
+from facebatch.pipelines import gallery_collect, gallery_rollback
 from facebatch.telemetry.progress import SilentProgress
-from simulation.scheduler import running
+from simulation.scheduler import never, running
 from simulation.world import World
 
 RUNS = 3
 """How often a command is run again before somebody looks at it in the morning."""
-AGAIN = ("run the same command again", "run `facebatch embed` first")
+PATIENT = ("run the same command again", "run `facebatch embed` first")
 """What a refusal says that only asks for patience."""
+Job = Callable[[], None]
+_QUIET = SilentProgress()
+_BACK = gallery_rollback.RollbackSpec(reason="a bad batch")
 
 
-def embed_job(world: World, uri: str) -> Callable[[], None]:
-    """A driver of embed."""
-    source = world.sources[uri]
-
-    def once() -> None:
-        report = embed.run(source.config, SilentProgress())
-        assert isinstance(report, EmbedReport)
-        actor = running()
-        world.rules.embedded(uri, world.listed[actor], report, world.issued[actor])
-
-    return lambda: _repeat(world, once)
-
-
-def index_job(world: World) -> Callable[[], None]:
-    """A driver of index."""
-
-    def once() -> None:
-        report = index.run(world.index_config, SilentProgress())
-        assert isinstance(report, IndexReport)
-        world.rules.indexed(report, world.issued[running()])
-
-    return lambda: _repeat(world, once)
+def repeat(world: World, once: Job) -> None:
+    """Run until it succeeds, some times. A refusal that asks for anything else is a breach."""
+    for _ in range(RUNS):
+        world.issued[running()] = set()
+        try:
+            return once()
+        except (RetryableError, StaleError):
+            continue
+        except StopError as error:
+            if not any(words in str(error) for words in PATIENT):
+                return world.rules.report(f"a run ended with {type(error).__name__}: {error}")
+        except Exception as error:
+            return world.rules.report(f"a run ended with a fault of the code, {type(error).__name__}: {error}")
+    return None
 
 
-def owner_job(world: World) -> Callable[[], None]:
+def late(world: World, job: Job) -> Job:
+    """The same, begun a little or some minutes after others."""
+    scheduler = world.scheduler
+    seconds = scheduler.between(1, 60) if scheduler.chance(0.7) else scheduler.between(100, 2000)
+
+    def begin() -> None:
+        scheduler.wait(never, seconds)
+        job()
+
+    return begin
+
+
+class Changing(Protocol):
+    """A source whose owner changes it."""
+
+    @property
+    def uri(self) -> str:
+        """Its name."""
+        ...
+
+    def change(self) -> None:
+        """Turn to the next revision."""
+        ...
+
+
+def owner_job(world: World, sources: Sequence[Changing]) -> Job:
     """Somebody who changes a source while the drivers are at work."""
 
     def change() -> None:
         scheduler = world.scheduler
-        scheduler.wait(lambda: False, scheduler.between(1, 60))
-        source = list(world.sources.values())[scheduler.between(0, len(world.sources) - 1)]
+        scheduler.wait(never, scheduler.between(1, 60))
+        source = sources[scheduler.between(0, len(sources) - 1)]
         world.ask(f"change the source {source.uri}", source.change)
 
     return change
 
 
-def collector_job(world: World) -> Callable[[], None]:
-    """Garbage collections, one after the other, that keep as little as they may."""
-    hours = world.shape.grace.total_seconds() / 3600
-    spec = RetentionSpec(keep_last=1, keep_days=0.0, grace_hours=hours)
+def collector_job(world: World, grace: timedelta) -> Job:
+    """A garbage collection that keeps as little as it may."""
 
     def once() -> None:
         with suppress(NotFoundError):  # another one took over while this one slept
-            gallery_collect.run(world.store, spec, SilentProgress())
+            gallery_collect.run(world.store, _retention(grace.total_seconds() / 3600), _QUIET)
 
-    def collect() -> None:
-        for _ in range(3):
-            _repeat(world, once)
-            world.scheduler.wait(lambda: False, 1500.0)
-
-    return collect
+    return lambda: repeat(world, once)
 
 
-def reader_job(world: World) -> Callable[[], None]:
+@cache
+def _retention(hours: float) -> RetentionSpec:
+    return RetentionSpec(keep_last=1, keep_days=0.0, grace_hours=hours)
+
+
+def reader_job(world: World) -> Job:
     """Somebody who leases the head and takes time to read all of it, as a match does."""
 
     def once() -> None:
@@ -88,39 +108,50 @@ def reader_job(world: World) -> Callable[[], None]:
                 held.require()
                 world.rules.report(f"a reader of the leased snapshot {snapshot.seq} was told: {error}")
 
-    return lambda: _repeat(world, once)
+    return lambda: repeat(world, once)
 
 
 def _read_slowly(world: World, snapshot: Snapshot) -> None:
-    parts = [part for shard in snapshot.shards for part in (shard.templates, shard.ledger)]
+    parts = [*parts_of(snapshot)]
     parts += [part for segment in snapshot.segments for part in parts_of(read_manifest(world.store, segment))]
     for part in parts:
-        world.scheduler.wait(lambda: False, world.scheduler.between(1, 800))
+        world.scheduler.wait(never, world.scheduler.between(1, 800))
         read_part(world.store, part)
 
 
-def late(world: World, job: Callable[[], None]) -> Callable[[], None]:
-    """The same, begun a little or some minutes after others."""
+def pinner_job(world: World) -> Job:
+    """Somebody who pins a snapshot, and perhaps thinks better of it."""
     scheduler = world.scheduler
-    seconds = scheduler.between(1, 60) if scheduler.chance(0.7) else scheduler.between(100, 2000)
+    name = f"pin-{world.name()[:12]}"
+    chosen: list[int] = []
 
-    def begin() -> None:
-        scheduler.wait(lambda: False, seconds)
-        job()
+    def once() -> None:
+        with suppress(NotFoundError):  # collected
+            chosen[:] = chosen or [any_number(world)]
+            seq = chosen[0]
+            pins.pin(world.store, pins.Pin(name=name, snapshot=seq, at=scheduler.now))
+            world.rules.pinned(name, seq)
+            if scheduler.chance(0.3):
+                scheduler.wait(never, scheduler.between(1, 60))
+                world.rules.unpinned(name)
+                pins.unpin(world.store, name)
 
-    return begin
+    return lambda: repeat(world, once)
 
 
-def _repeat(world: World, once: Callable[[], None]) -> None:
-    for _ in range(RUNS):
-        world.issued[running()] = set()
-        try:
-            return once()
-        except (RetryableError, StaleError):
-            continue
-        except StopError as error:
-            if not any(words in str(error) for words in AGAIN):
-                return world.rules.report(f"a run ended with {type(error).__name__}: {error}")
-        except Exception as error:
-            return world.rules.report(f"a run ended with a fault of the code, {type(error).__name__}: {error}")
-    return None
+def rollback_job(world: World) -> Job:
+    """Somebody who goes back to an older snapshot."""
+
+    def once() -> None:
+        with suppress(NotFoundError, PlanError):  # collected, or nothing to go back from
+            report = gallery_rollback.run(world.store, any_number(world, older=True), _BACK)
+            world.rules.told_truly(report.snapshot, True, world.issued[running()])
+
+    return lambda: repeat(world, once)
+
+
+def any_number(world: World, *, older: bool = False) -> int:
+    """One of the snapshots there are, or of those but the head."""
+    found = numbers(world.store)
+    found = found[:-1] if older else found
+    return found[world.scheduler.between(0, len(found) - 1)] if found else 1

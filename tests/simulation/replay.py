@@ -1,4 +1,4 @@
-"""Plays seeds of the commit protocol.
+"""Plays seeds of the commit protocol. A seed of the fast layer is written with an f, as in f104.
 
 `cd tests && python -m simulation.replay SEED [BUG]` prints every request of one schedule, and how it ended.
 `cd tests && python -m simulation.replay FIRST-LAST [BUG]` plays many and prints what was broken, and seeds per second.
@@ -6,33 +6,37 @@
 
 import sys
 import time
+from typing import Any
 
-from simulation.bugs import PLANTED
-from simulation.nights import BreachError, Plant, carry_out, play, sound
-from simulation.world import World, draw_shape
+from simulation.bugs import PROTOCOL
+from simulation.bugs_reindex import REINDEX
+from simulation.fast import evening
+from simulation.theatre import Theatre, sound
+from simulation.whole import nights
+from simulation.world import BreachError
 
 
-def replay(seed: int, plant: Plant) -> bool:
+def replay(theatre: Theatre[Any], seed: int) -> bool:
     """Whether one schedule, printed request by request, kept all rules."""
-    world = World(seed, draw_shape(seed))
+    world = theatre.world(seed)
     print(world.shape)
     breach = None
     try:
-        carry_out(world, plant)
+        theatre.carry_out(world)
     except BreachError as error:
         breach = error
     for step, process, request, fate in world.scheduler.trace:
         print(f"{step:5} {process:32} {request:88} {fate}")
-    print(breach or f"seed {seed}: no rule was broken in {world.scheduler.steps} steps")
+    print(breach or f"seed {theatre.mark}{seed}: no rule was broken in {world.scheduler.steps} steps")
     return breach is None
 
 
-def sweep(first: int, last: int, plant: Plant) -> bool:
+def sweep(theatre: Theatre[Any], first: int, last: int) -> bool:
     """Whether all schedules of these seeds kept all rules."""
     breaches, began = 0, time.perf_counter()
     for seed in range(first, last + 1):
         try:
-            play(seed, plant)
+            theatre.play(seed)
         except BreachError as error:
             breaches += 1
             print(error)
@@ -43,9 +47,14 @@ def sweep(first: int, last: int, plant: Plant) -> bool:
 
 def main(seeds: str, bug: str = "") -> int:
     """Exit code: 1 when a rule was broken."""
-    plant = next((plant for plant in PLANTED if plant.__name__ == bug), sound)
-    first, _, last = seeds.partition("-")
-    kept = sweep(int(first), int(last), plant) if last else replay(int(first), plant)
+    planted = {plant.__name__: plant for plant in (*PROTOCOL, *REINDEX)}
+    if bug and bug not in planted:
+        print(f"there is no bug {bug!r}; there are: {', '.join(planted)}")
+        return 2
+    layer = evening if seeds.startswith("f") else nights
+    first, _, last = seeds.removeprefix("f").partition("-")
+    with layer.playing(planted.get(bug, sound)) as theatre:
+        kept = sweep(theatre, int(first), int(last)) if last else replay(theatre, int(first))
     return 0 if kept else 1
 
 

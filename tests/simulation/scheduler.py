@@ -1,17 +1,19 @@
 """A deterministic scheduler: simulated processes that run one at a time, and whose requests fare as a seed decides.
 
-A process is a greenlet. It gives way to the others before each request it makes; which one is next, and whether the
-request is answered, refused, lost, late, or the last thing its process lives to see, follows from the seed alone.
+A process is a greenlet. Before each request it makes it may give way to the others; whether it does, which one is next,
+and whether the request is answered, refused, lost, late, or the last thing its process lives to see, follows from the
+seed alone.
 """
 
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from greenlet import getcurrent, greenlet
+
+from simulation.faults import Faults
 
 ValueT = TypeVar("ValueT")
 
@@ -22,7 +24,8 @@ AWAKE = ("put-if-absent snapshots/", "delete ")
 in between.
 """
 LONGEST_DELAY = 40
-"""Steps that a late request is under way, at most."""
+LONGEST_DELAY_S = 300.0
+"""Steps and seconds that a late request is under way, at most."""
 
 
 class Crash(BaseException):
@@ -31,26 +34,6 @@ class Crash(BaseException):
 
 class UnansweredError(Exception):
     """A request whose reply did not come; it may have been carried out, or still be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Faults:
-    """Probabilities per request."""
-
-    crash: float = 0.0
-    """Half of them before the request, half after."""
-    lost: float = 0.0
-    """Carried out, but the reply does not come."""
-    refused: float = 0.0
-    """503, 409, or a connection that breaks: not carried out."""
-    late: float = 0.0
-    """Carried out some steps after the client gave it up."""
-    hang: float = 0.0
-    """Made only after some minutes, in which the other threads of the process go on."""
-    sleep: float = 0.0
-    """Made only after an hour, in which the whole process does nothing, as when its machine is suspended."""
-    zombies: float = 0.0
-    """Per attempt of a task: it is declared dead while it lives, and goes on."""
 
 
 class Actor(greenlet):
@@ -85,10 +68,27 @@ class Actor(greenlet):
             self.throw(Crash)
 
 
+def never() -> bool:
+    """What somebody waits for who only lets time pass."""
+    return False
+
+
 def running() -> Actor | None:
     """The process that is calling; None outside the simulation."""
     current = getcurrent()
     return current if isinstance(current, Actor) else None
+
+
+class Late(NamedTuple):
+    """A request that its client gave up and that will be carried out."""
+
+    due: int
+    """Step."""
+    number: int
+    made: float
+    """On `Scheduler.seconds`."""
+    label: str
+    effect: Callable[[], object]
 
 
 class Scheduler:
@@ -96,17 +96,20 @@ class Scheduler:
 
     def __init__(self, seed: int, stay: float, faults: Faults) -> None:
         self.hub = getcurrent()
-        self.faults = faults
         self.steps = 0
         self.trace: list[tuple[int, str, str, str]] = []
         """(step, process, request, fate)."""
         self._random = random.Random(f"schedule {seed}")
+        self._draw = self._random.random
         self._stay = stay
+        """Chance that a process makes its next request before any other is asked."""
+        self.faults = faults
         self._skipped = 0.0
         """Seconds in which nobody made a step."""
         self._actors: list[Actor] = []
-        self._last: Actor | None = None
-        self._late: list[tuple[int, int, str, Callable[[], object]]] = []
+        self._waiting = 0
+        """Processes that wait for something."""
+        self._late: list[Late] = []
 
     @property
     def faults(self) -> Faults:
@@ -116,8 +119,9 @@ class Scheduler:
     @faults.setter
     def faults(self, faults: Faults) -> None:
         self._faults = faults
-        self._share = faults.crash + faults.lost + faults.refused + faults.late
-        self._stalls = faults.hang + faults.sleep > 0
+        self._share = faults.share
+        self._stall_below = self._share + faults.hang + faults.sleep
+        self._stay_below = self._stall_below + self._stay * (1 - self._stall_below)
 
     @property
     def seconds(self) -> float:
@@ -127,7 +131,7 @@ class Scheduler:
     @property
     def now(self) -> datetime:
         """`seconds` as a time of day."""
-        return DAWN + timedelta(seconds=self.seconds)
+        return DAWN + timedelta(seconds=self._skipped + self.steps)
 
     @property
     def alive(self) -> tuple[Actor, ...]:
@@ -136,28 +140,31 @@ class Scheduler:
 
     def skip(self, time: timedelta) -> None:
         """Nothing happens for `time`, except that late requests arrive."""
-        for _, _, label, effect in sorted(self._late, key=lambda item: item[:2]):
-            self._arrive(label, effect)
-        self._late.clear()
-        self._skipped += time.total_seconds()
+        self._pass(time.total_seconds())
+
+    def _pass(self, seconds: float) -> None:
+        latest = self.seconds + seconds - LONGEST_DELAY_S
+        for late in sorted(self._late):
+            if late.made < latest:
+                self._late.remove(late)
+                self._arrive(late)
+        heapq.heapify(self._late)
+        self._skipped += seconds
 
     def spawn(self, name: str, body: Callable[[], None]) -> Actor:
         """A new process; one in four is ten times slower than others."""
-        actor = Actor(self, name, body, self._random.choice((1.0, 1.0, 1.0, 0.1)))
+        actor = Actor(self, name, body, 1.0 if self._draw() < 0.75 else 0.1)
         self._actors.append(actor)
         return actor
 
     def step(self) -> bool:
-        """Let one process run up to its next request; False when none can."""
-        while self._late and self._late[0][0] <= self.steps:
-            _, _, label, effect = heapq.heappop(self._late)
-            self._arrive(label, effect)
-        chosen = self._last
-        if chosen is None or chosen.dead or chosen.ready is not None or self._random.random() >= self._stay:
-            able = self._able() or self._next_due()
-            if not able:
-                return False
-            chosen = self._last = self._choose(able)
+        """Let one process run until it gives way; False when none can."""
+        while self._late and self._late[0].due <= self.steps:
+            self._arrive(heapq.heappop(self._late))
+        able = (self._able() or self._next_due()) if self._waiting else self._actors
+        if not able:
+            return False
+        chosen = able[0] if len(able) == 1 else self._choose(able)
         self.steps += 1
         chosen.switch()
         if chosen.dead:
@@ -171,14 +178,16 @@ class Scheduler:
         return [
             actor
             for actor in self._actors
-            if actor.ready is None or (actor.due is not None and actor.due <= now) or actor.ready()
+            if actor.ready is None
+            or (actor.due is not None and actor.due <= now)
+            or (actor.ready is not never and actor.ready())
         ]
 
     def _next_due(self) -> list[Actor]:
         """Let the time pass that all wait for."""
         due = [actor.due for actor in self._actors if actor.due is not None]
         if due:
-            self._skipped += min(due) - self.seconds
+            self._pass(min(due) - self.seconds)
         return self._able() if due else []
 
     def _end_together(self, crashed: Actor) -> None:
@@ -189,9 +198,7 @@ class Scheduler:
 
     def _choose(self, able: list[Actor]) -> Actor:
         """In proportion to their pace."""
-        if len(able) == 1:
-            return able[0]
-        drawn = self._random.random() * sum(actor.pace for actor in able)
+        drawn = self._draw() * sum([actor.pace for actor in able])
         for actor in able:
             drawn -= actor.pace
             if drawn < 0:
@@ -206,6 +213,11 @@ class Scheduler:
             actor.kill()
             self._end_together(actor)
 
+    def close(self) -> None:
+        """End all processes, so that none is left to the garbage collector, in the middle of another schedule."""
+        while self._actors:
+            self.kill(self._actors[-1])
+
     def wait(self, ready: Callable[[], bool], seconds: float | None = None) -> None:
         """Called by a process: give way until `ready()` or for some seconds, and at least once."""
         actor = running()
@@ -215,21 +227,28 @@ class Scheduler:
             raise Crash
         actor.ready = ready
         actor.due = None if seconds is None else self.seconds + seconds
-        self.hub.switch()
+        self._waiting += 1
+        try:
+            self.hub.switch()
+        finally:
+            self._waiting -= 1
         actor.ready = actor.due = None
 
     def request(self, actor: Actor, label: str, effect: Callable[[], ValueT]) -> ValueT:
-        """Called by the process `actor`: one request, after giving way. UnansweredError when no reply comes.
+        """Called by the process `actor`: one request, perhaps after giving way. UnansweredError when no reply comes.
 
         `effect` is what the other side does. It raises nothing: a refusal is a reply.
         """
         if actor.crashed:
             raise Crash
-        if self._stalls:
-            self._delay(actor, label)
-        else:
+        drawn = self._draw()
+        if self._stall_below <= drawn < self._stay_below and not self._late:
+            self.steps += 1
+            self.trace.append((self.steps, actor.name, label, "done"))
+            return effect()
+        if not self._share <= drawn < self._stall_below or not self._stall(actor, label, drawn - self._share):
             self.hub.switch()
-        fate = self._fate()
+        fate = self._faults.fate(drawn) if drawn < self._share else "done"
         self.trace.append((self.steps, actor.name, label, fate))
         if fate == "crash before":
             raise self._crash(actor)
@@ -237,7 +256,8 @@ class Scheduler:
             raise UnansweredError
         if fate == "late":
             due = self.steps + self._random.randint(1, LONGEST_DELAY)
-            heapq.heappush(self._late, (due, len(self.trace), f"{actor.name}: {label}", effect))
+            late = Late(due, len(self.trace), self.seconds, f"{actor.name}: {label}", effect)
+            heapq.heappush(self._late, late)
             raise UnansweredError
         reply = effect()
         if fate == "crash after":
@@ -246,41 +266,32 @@ class Scheduler:
             raise UnansweredError
         return reply
 
-    def _delay(self, actor: Actor, label: str) -> None:
-        drawn = self._random.random()
-        if drawn < self.faults.hang:
+    def _stall(self, actor: Actor, label: str, drawn: float) -> bool:
+        """Hang or sleep before a request; False for one that is made at once."""
+        if drawn < self._faults.hang:
             self.trace.append((self.steps, actor.name, label, "hangs"))
-            self.wait(lambda: False, self._random.uniform(200, 1500))
-        elif drawn < self.faults.hang + self.faults.sleep and not label.startswith(AWAKE):
+            self.wait(never, self._random.uniform(200, 1500))
+        elif not label.startswith(AWAKE):
             self.trace.append((self.steps, actor.name, label, "asleep"))
             for thread in actor.threads:
                 thread.due = None if thread.due is None else max(thread.due, self.seconds + HOUR_S)
-            self.wait(lambda: False, HOUR_S)
+            self.wait(never, HOUR_S)
         else:
-            self.hub.switch()
+            return False
+        return True
 
     def chance(self, probability: float) -> bool:
         """A draw of the schedule."""
-        return self._random.random() < probability
+        return self._draw() < probability
 
     def between(self, low: int, high: int) -> int:
         """A draw of the schedule, both ends included."""
         return self._random.randint(low, high)
 
-    def _arrive(self, label: str, effect: Callable[[], object]) -> None:
-        effect()
-        self.trace.append((self.steps, "network", label, "carried out"))
+    def _arrive(self, late: Late) -> None:
+        late.effect()
+        self.trace.append((self.steps, "network", late.label, "carried out"))
 
     def _crash(self, actor: Actor) -> Crash:
         actor.crashed = True
         return Crash()
-
-    def _fate(self) -> str:
-        faults, drawn = self._faults, self._random.random()
-        if drawn >= self._share:
-            return "done"
-        if drawn < faults.crash:
-            return "crash before" if drawn < faults.crash / 2 else "crash after"
-        if drawn < faults.crash + faults.lost:
-            return "lost"
-        return "refused" if drawn < faults.crash + faults.lost + faults.refused else "late"

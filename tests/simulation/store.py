@@ -1,29 +1,32 @@
 """An object store inside the simulation: consistent objects in a dict, reached over a network that a seed decides."""
 
 import os
+import sys
 import weakref
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from itertools import takewhile
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
+
+from greenlet import getcurrent
 
 from facebatch.errors import NotFoundError, RetryableError
 from facebatch.storage.digest import digest, require_digest, require_size
 from facebatch.storage.files import disk_faults, scratch_file
 from facebatch.storage.keys import checked_key, checked_prefix, checked_range
 from facebatch.storage.store import ObjectInfo
-from simulation.scheduler import UnansweredError, running
+from simulation.scheduler import Actor, UnansweredError
 
 ValueT = TypeVar("ValueT")
 
 ATTEMPTS = 5
 """Of one request, before it is given up with a RetryableError."""
 PAGE = 1000
+_LAST = chr(sys.maxunicode)
 
 _STORES: weakref.WeakValueDictionary[str, "SimulatedStore"] = weakref.WeakValueDictionary()
 
@@ -33,8 +36,12 @@ class Stored:
     """An object."""
 
     data: bytes
-    sha256: str
-    modified: datetime
+    info: ObjectInfo
+
+    @property
+    def sha256(self) -> str:
+        """Of the data."""
+        return self.info.etag
 
 
 Observer = Callable[[str, Stored | None, Stored | None], None]
@@ -58,6 +65,7 @@ class SimulatedStore:
         self.objects: dict[str, Stored] = {}
         self._keys: list[str] = []
         """Sorted."""
+        self.uri = f"simulated://{name}"
         self._name = name
         self._page = page
         self._clock = clock
@@ -67,16 +75,18 @@ class SimulatedStore:
     def __reduce__(self) -> tuple[Callable[[str], "SimulatedStore"], tuple[str]]:
         return _found, (self._name,)
 
-    @property
-    def uri(self) -> str:
-        """`simulated://name`."""
-        return f"simulated://{self._name}"
+    def adopt(self, other: "SimulatedStore") -> None:
+        """Hold what the other one holds, and nothing else."""
+        self.objects.clear()
+        self.objects.update(other.objects)
+        self._keys[:] = other._keys
 
     def get(self, key: str, *, sha256: str | None = None, max_bytes: int | None = None) -> bytes:
         """See ObjectStore."""
         stored = self._read("get", key)
-        require_size(f"{self.uri}/{key}", len(stored.data), max_bytes)
-        require_digest(f"{self.uri}/{key}", stored.sha256, sha256)
+        if max_bytes is not None or sha256 is not None:
+            require_size(f"{self.uri}/{key}", len(stored.data), max_bytes)
+            require_digest(f"{self.uri}/{key}", stored.sha256, sha256)
         return stored.data
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
@@ -93,16 +103,16 @@ class SimulatedStore:
 
     def local_path(self, key: str) -> Path | None:
         """See ObjectStore."""
-        checked_key(self.uri, key)
+        _checked_key(self.uri, key)
         return None
 
     def head(self, key: str) -> ObjectInfo:
         """See ObjectStore."""
-        return _info(key, self._read("head", key))
+        return self._read("head", key).info
 
     def put(self, key: str, data: bytes) -> None:
         """See ObjectStore."""
-        checked_key(self.uri, key)
+        _checked_key(self.uri, key)
         self._ask("put", key, partial(self._set, key, bytes(data)))
 
     def put_file(self, key: str, path: Path) -> None:
@@ -113,7 +123,7 @@ class SimulatedStore:
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See ObjectStore."""
-        checked_key(self.uri, key)
+        _checked_key(self.uri, key)
         while True:
             if self._ask("put-if-absent", key, partial(self._create, key, bytes(data))):
                 return True
@@ -122,11 +132,11 @@ class SimulatedStore:
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """See ObjectStore."""
-        return self._pages(checked_prefix(self.uri, prefix))
+        return self._pages(_checked_prefix(self.uri, prefix))
 
     def delete(self, key: str) -> None:
         """See ObjectStore."""
-        checked_key(self.uri, key)
+        _checked_key(self.uri, key)
         self._ask("delete", key, partial(self._remove, key))
 
     def _pages(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -139,15 +149,15 @@ class SimulatedStore:
             after = page[-1].key
 
     def _read(self, operation: str, key: str) -> Stored:
-        checked_key(self.uri, key)
+        _checked_key(self.uri, key)
         stored = self._ask(operation, key, partial(self.objects.get, key))
         if stored is None:
             raise NotFoundError(f"{self.uri}/{key}: there is no such object")
         return stored
 
     def _ask(self, operation: str, key: str, effect: Callable[[], ValueT]) -> ValueT:
-        actor = running()
-        if actor is None:
+        actor = getcurrent()
+        if not isinstance(actor, Actor):
             return effect()
         label = f"{operation} {key}"
         for _ in range(ATTEMPTS):
@@ -158,15 +168,17 @@ class SimulatedStore:
         raise RetryableError(f"{self.uri}/{key}: {ATTEMPTS} requests were not answered; rerun when the store is well")
 
     def _set(self, key: str, data: bytes) -> None:
-        before, after = self.objects.get(key), self._stamped(data)
+        before, after = self.objects.get(key), self._stamped(key, data)
         self.objects[key] = after
         if before is None:
             insort(self._keys, key)
         self._observe(key, before, after)
 
     def _create(self, key: str, data: bytes) -> bool:
-        after = self._stamped(data)
-        if self.objects.setdefault(key, after) is not after:
+        if key in self.objects:
+            return False
+        after = self._stamped(key, data)
+        if self.objects.setdefault(key, after) is not after:  # a thread was faster
             return False
         insort(self._keys, key)
         self._observe(key, None, after)
@@ -180,16 +192,18 @@ class SimulatedStore:
 
     def _list(self, prefix: str, after: str) -> tuple[ObjectInfo, ...]:
         start = bisect_right(self._keys, after) if after else bisect_left(self._keys, prefix)
-        page = self._keys[start : start + self._page]
-        return tuple(_info(key, self.objects[key]) for key in takewhile(lambda key: key.startswith(prefix), page))
+        stem = prefix.rstrip(_LAST)
+        end = bisect_left(self._keys, stem[:-1] + chr(ord(stem[-1]) + 1), start) if stem else len(self._keys)
+        return tuple([self.objects[key].info for key in self._keys[start : min(end, start + self._page)]])
 
-    def _stamped(self, data: bytes) -> Stored:
-        return Stored(data, digest(data), self._clock())
+    def _stamped(self, key: str, data: bytes) -> Stored:
+        return Stored(data, ObjectInfo(key, len(data), digest(data), self._clock()))
 
 
 def _found(name: str) -> SimulatedStore:
     return _STORES[name]
 
 
-def _info(key: str, stored: Stored) -> ObjectInfo:
-    return ObjectInfo(key=key, size=len(stored.data), etag=stored.sha256, modified=stored.modified)
+# The same keys and bytes come again in every schedule.
+_checked_key = lru_cache(maxsize=65536)(checked_key)
+_checked_prefix = lru_cache(maxsize=1024)(checked_prefix)

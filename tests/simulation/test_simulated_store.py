@@ -6,7 +6,8 @@ import pytest
 
 from contracts.object_store import ObjectStoreContract
 from facebatch.errors import RetryableError
-from simulation.scheduler import Faults, Scheduler
+from simulation.faults import Faults
+from simulation.scheduler import Scheduler
 from simulation.store import SimulatedStore
 
 names = itertools.count()

@@ -74,6 +74,18 @@ def template_id(fingerprint: str, image_id: str, image_sha256: str, face_index: 
     return hashlib.sha256(encoded.encode()).hexdigest()[:32]
 
 
+def template_ids(fingerprint: str, image_id: str, image_sha256: str, faces: int) -> list[str]:
+    """`template_id` of the first so many faces of an image."""
+    encoded = json.dumps([fingerprint, image_id, image_sha256], separators=(",", ":"))
+    start = hashlib.sha256(f"{encoded[:-1]},".encode())
+    found = []
+    for face_index in range(faces):
+        whole = start.copy()
+        whole.update(b"%d]" % face_index)
+        found.append(whole.hexdigest()[:32])
+    return found
+
+
 def assemble(items: Sequence[Examined | Reject], embedded: Sequence[Embedded], facts: ShardFacts) -> Extraction:
     """`items` in the order of the shard; `embedded` has one entry per face of `items`, in the same order."""
     results = iter(embedded)

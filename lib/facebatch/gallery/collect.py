@@ -16,6 +16,7 @@ from pydantic import Field
 from facebatch.gallery.commits import PartFile
 from facebatch.gallery.references import documents_of, parts_of
 from facebatch.gallery.snapshots import SegmentEntry, ShardEntry, Snapshot
+from facebatch.gallery.unpublished import Generation
 from facebatch.spec import Spec
 from facebatch.storage import layout
 from facebatch.storage.store import ObjectInfo, ObjectStore
@@ -32,6 +33,8 @@ class RetentionSpec(Spec):
     """Snapshots that are not older than this many days."""
     grace_hours: float = Field(default=24.0, ge=0)
     """Objects that are not older than this many hours, whether anything refers to them or not."""
+    unpublished_days: float = Field(default=30.0, ge=0)
+    """What a change of the model has embedded and not published, for this many days after its last run."""
 
 
 class Dated(NamedTuple):
@@ -70,6 +73,8 @@ class References:
         """By shard key, as the snapshot that was added last lists them."""
         self.oldest: datetime | None = None
         """When the oldest of them was published."""
+        self.unpublished: frozenset[str] = frozenset()
+        """Shard keys whose commits and parts stay although no snapshot refers to them: `gallery.unpublished`."""
 
     def add(self, snapshot: Snapshot) -> None:
         """Everything this snapshot refers to is kept."""
@@ -81,6 +86,11 @@ class References:
         self._stems.update(layout.stem(key) for key in keys if key.startswith(PART_FOLDERS))
         self.shards.update((shard.shard_key, shard) for shard in snapshot.shards)
         self.oldest = snapshot.created_at if self.oldest is None else min(self.oldest, snapshot.created_at)
+
+    def keep(self, generation: Generation) -> None:
+        """What a change of the model has embedded is kept, and its document."""
+        self._keys.add(layout.generation(generation.model))
+        self.unpublished |= frozenset(generation.shard_keys)
 
     def __contains__(self, key: str) -> bool:
         """Timings are named in commits alone; they are kept with the templates and the ledger of the same attempt."""
@@ -105,7 +115,8 @@ def find_garbage(store: ObjectStore, references: References, before: datetime) -
     waiting: list[ObjectInfo] = []
     loose = [info for info in store.list(layout.COMMITS) if info.key not in references]
     for info in loose:
-        (documents if is_older(info, before) else waiting).append(info)
+        is_garbage = is_older(info, before) and layout.stem(info.key) not in references.unpublished
+        (documents if is_garbage else waiting).append(info)
     unfinished = {layout.stem(info.key) for info in waiting}
     for info in _unnamed(store, PART_FOLDERS, references):
         is_garbage = is_older(info, before) and layout.part_work_key(info.key) not in unfinished
@@ -113,7 +124,7 @@ def find_garbage(store: ObjectStore, references: References, before: datetime) -
     for is_garbage, info in _segment_files(store, references, before):
         kind = documents if info.key == layout.segment_manifest(layout.segment_id(info.key)) else files
         (kind if is_garbage else waiting).append(info)
-    for info in _unnamed(store, (layout.MASKS, layout.ORDERS), references):
+    for info in _unnamed(store, (layout.MASKS, layout.ORDERS, layout.GENERATIONS), references):
         (files if is_older(info, before) else waiting).append(info)
     for info in _unnamed(store, (layout.TOMBSTONES,), references):
         # A rollback to a snapshot from before an erasure still has to know of it.

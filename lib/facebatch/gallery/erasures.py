@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pyarrow as pa
@@ -10,11 +10,13 @@ import pyarrow as pa
 from facebatch.errors import CorruptError
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import PartFile, read_part
+from facebatch.gallery.earlier_ids import models_before
 from facebatch.gallery.history import numbers
 from facebatch.gallery.leases import SKEW
 from facebatch.gallery.orders import Orders, read_orders
 from facebatch.gallery.snapshots import Snapshot
-from facebatch.gallery.tombstones import joined, ordered, read_tables
+from facebatch.gallery.template_ids import IMAGE
+from facebatch.gallery.tombstones import end_of, expired, joined, ordered, read_tables
 from facebatch.schemas import TOMBSTONES
 from facebatch.storage import layout
 from facebatch.storage.digest import digest
@@ -33,6 +35,8 @@ class Erasures:
     """Columns of `schemas.TOMBSTONES`, each template once."""
     orders: Orders
     """Who must not be enrolled again."""
+    models: tuple[str, ...] = ()
+    """Fingerprints of other models than the snapshot's, whose templates the orders may name."""
 
 
 def later_erasures(store: ObjectStore, older: Snapshot, head: Snapshot) -> Erasures:
@@ -49,20 +53,24 @@ def later_erasures(store: ObjectStore, older: Snapshot, head: Snapshot) -> Erasu
     keys -= {part.key for part in older.tombstones}
     table = pl.DataFrame(joined([read_erased(store, key) for key in sorted(keys)]))
     once = table.unique("template_id", keep="first", maintain_order=True)
-    return Erasures(once, read_orders(store, head.orders))
+    return Erasures(once, read_orders(store, head.orders), models_before(head, older.model))
 
 
 def returning(store: ObjectStore, older: Snapshot, erasures: Erasures) -> pa.Table:
     """`schemas.TOMBSTONES` of the live templates of a snapshot that were erased later, sorted by template_id.
 
     A template counts when a tombstone or an order names it, an order its subject, or a tombstone its image, which gets
-    other template ids when it is embedded anew. Reads every template part, unless nothing was erased.
+    other template ids when it is embedded anew; or when it expires by the end of today, since one that was purged in
+    the run that it expired in left no tombstone. Reads the template parts in which something expired, and all of them
+    where anything was erased.
     """
+    today = datetime.now(UTC).date()
+    shards = older.shards
     if erasures.tombstones.is_empty() and not erasures.orders.orders:
-        return TOMBSTONES.empty_table()
+        shards = tuple(shard for shard in shards if shard.next_expiry and shard.next_expiry < end_of(today))
     own = pl.DataFrame(joined(read_tables(store, older.tombstones)).select(["template_id"]))
     with ThreadPoolExecutor(READ_AT_ONCE) as pool:
-        found = list(pool.map(lambda shard: _match(store, shard.templates, erasures, own), older.shards))
+        found = list(pool.map(lambda shard: _match(store, shard.templates, erasures, own, today), shards))
     rows = pl.concat([pl.DataFrame(TOMBSTONES.empty_table()), *found]).sort("template_id")
     return rows.to_arrow().cast(TOMBSTONES)
 
@@ -77,16 +85,17 @@ def read_erased(store: ObjectStore, key: str) -> pa.Table:
     return read_table(data, kind="tombstones", origin=key)
 
 
-def _match(store: ObjectStore, part: PartFile, erasures: Erasures, own: pl.DataFrame) -> pl.DataFrame:
+def _match(store: ObjectStore, part: PartFile, erasures: Erasures, own: pl.DataFrame, today: date) -> pl.DataFrame:
     table = read_table(read_part(store, part), kind="templates", origin=part.key)
-    named = table.select(["template_id", "subject_id", "image_id"])
+    named = table.select(["template_id", "subject_id", "image_id", IMAGE])
     live = pl.DataFrame(named).join(own, on="template_id", how="anti")
     erased = erasures.tombstones
     images = erased.select("image_id", *_ERASURE).unique("image_id", keep="first", maintain_order=True)
     found = [
         live.join(erased.select("template_id", *_ERASURE), on="template_id"),
-        pl.DataFrame(ordered(named, erasures.orders)).join(live, on="template_id", how="semi"),
+        pl.DataFrame(ordered(named, erasures.orders, erasures.models)).join(live, on="template_id", how="semi"),
         live.join(images, on="image_id"),
+        pl.DataFrame(expired(table, today)).join(live, on="template_id", how="semi"),
     ]
     rows = pl.concat([rows.select(TOMBSTONES.names) for rows in found])
     return rows.unique("template_id", keep="first", maintain_order=True)

@@ -21,7 +21,7 @@ from os import getpid
 from typing import Literal
 from uuid import uuid4
 
-from facebatch.errors import FacebatchError, NotFoundError, RetryableError
+from facebatch.errors import CorruptError, FacebatchError, NotFoundError, RetryableError, RunFailedError
 from facebatch.gallery.commits import find
 from facebatch.schemas import FORMAT_VERSION
 from facebatch.spec import Spec
@@ -166,6 +166,9 @@ def _held(
     held = Held(store, Lease(kind=kind, holder=holder, snapshot=snapshot, expires_at=datetime.now(UTC)), ttl)
     try:
         yield held
+    except (CorruptError, NotFoundError, RunFailedError):
+        held.require()  # what is not there any more is no fault of the gallery when the lease ran out
+        raise
     finally:
         held.give_up()
 

@@ -37,6 +37,7 @@ def purge(store: ObjectStore, shard: ShardEntry, template_ids: pa.Array, model: 
             "templates": _put(store, layout.TEMPLATES, shard.shard_key, kept, model),
             "ledger": _put(store, layout.LEDGER, shard.shard_key, blank, model),
             "captured": capture_times(kept),
+            "next_expiry": pc.min(kept["expires_at"]).as_py(),
         }
     )
 

@@ -79,6 +79,8 @@ class Snapshot(Spec):
     """What the gates measured before it was published; no part of its content."""
     evaluation: Evaluation | None = None
     """The last one; carried on by later snapshots, and no part of the content."""
+    earlier_models: tuple[str, ...] = ()
+    """Fingerprints of the models of all snapshots before it, sorted: what was erased may name their templates."""
     restates: int | None = None
     """The older snapshot that a rollback published again."""
     reason: str | None = None
@@ -210,7 +212,7 @@ def _keys_of(snapshot: Snapshot | None, source: str) -> list[tuple[str, str]]:
 
 def next_number(head: Snapshot | None) -> dict[str, Any]:
     """The fields of the snapshot after `head` that follow from its place alone: number, parent, a new run id, the time,
-    the last evaluation, and that no gate and no rollback is known of it yet.
+    the last evaluation, the models before it, and that no gate and no rollback is known of it yet.
     """
     return {
         "seq": head.seq + 1 if head else 1,
@@ -219,6 +221,7 @@ def next_number(head: Snapshot | None) -> dict[str, Any]:
         "created_at": datetime.now(UTC),
         "gates": (),
         "evaluation": head.evaluation if head else None,
+        "earlier_models": tuple(sorted({*head.earlier_models, head.model})) if head else (),
         "restates": None,
         "reason": None,
     }

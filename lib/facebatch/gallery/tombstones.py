@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facebatch.gallery.commits import PartFile, read_part
+from facebatch.gallery.earlier_ids import erased_images, models_before
 from facebatch.gallery.orders import Order, Orders, read_orders
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
@@ -73,9 +74,15 @@ def carry(store: ObjectStore, head: Snapshot, change: PartChange, ids: TemplateI
     return [without(table, gone) for table in tables]
 
 
-def ordered(table: pa.Table, orders: Orders) -> pa.Table:
-    """Tombstones of the templates in `table` (`template_ids.COLUMNS`) that an order names. Pure."""
+def ordered(table: pa.Table, orders: Orders, models: Sequence[str] = ()) -> pa.Table:
+    """Tombstones of the templates in `table` (`template_ids.COLUMNS`) that an order names: by id, by subject, or by an
+    id that its image had under one of the other `models` (the table has `template_ids.IMAGE` then). Pure.
+    """
     found: dict[str, tuple[dict[str, str], Order]] = {}
+    if models and (named := orders.of("template")):
+        rows = table.select(["template_id", "subject_id", "image_id"]).to_pylist()
+        for row, name in erased_images(table, named, models):
+            found[rows[row]["template_id"]] = (rows[row], named[name])
     for kind in ("subject", "template"):
         wanted = orders.of(kind)
         if not wanted:
@@ -130,10 +137,10 @@ def after_embed(
     """
     if head is None or not (head.tombstones or head.orders):
         return (), None
-    ids = TemplateIds(store)
+    ids = TemplateIds(store, models_before(head, head.model))
     change = part_change(head, shards)
     tables = carry(store, head, change, ids)
     orders = read_orders(store, head.orders)
     known = joined(tables)["template_id"].combine_chunks()
-    fresh = [without(ordered(table, orders), known) for _, table in ids.each(change.new)]
+    fresh = [without(ordered(table, orders, ids.models), known) for _, table in ids.each(change.new)]
     return put_tables(store, head, [*tables, joined(fresh)]), head.orders

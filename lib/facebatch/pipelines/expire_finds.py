@@ -186,7 +186,8 @@ def remedies(head: Snapshot, waiting: int, older: Iterable[OlderSnapshot], loose
     if snapshots or not loose.is_empty:
         lines.append(
             "`facebatch gallery gc` removes older snapshots and loose files by its retention; at once: "
-            "`facebatch gallery gc --keep-last 1 --keep-days 0 --grace-hours 0`, while nothing else runs"
+            "`facebatch gallery gc --keep-last 1 --keep-days 0 --grace-hours 0`, while nothing else runs; with "
+            "`--unpublished-days 0` also what an unfinished change of the model has embedded"
         )
     held = [str(snapshot.seq) for snapshot in snapshots if snapshot.kept_by]
     if held:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from facebatch.config import ExpireConfig
 from facebatch.gallery.commits import PartFile
+from facebatch.gallery.earlier_ids import models_before
 from facebatch.gallery.orders import read_orders
 from facebatch.gallery.snapshots import SegmentEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
@@ -72,7 +73,7 @@ class ExpireReport:
 
 def describe(store: ObjectStore, head: Snapshot, wanted: Wanted, config: ExpireConfig) -> ExpirePlan:
     """Find what is due, as a run would, and write nothing. Reads the members of the segments that would be masked."""
-    erasure = erase(store, head, head.shards, wanted, TemplateIds(store))
+    erasure = erase(store, head, head.shards, wanted, TemplateIds(store, models_before(head, head.model)))
     now = erasure.erased_now
     counts = now.group_by("authority").aggregate([("template_id", "count")]).sort_by("authority").to_pylist()
     masked = _masked(store, head, erasure)

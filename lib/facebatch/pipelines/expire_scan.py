@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from facebatch.errors import NotFoundError
 from facebatch.gallery.commits import find, read_part
 from facebatch.gallery.deletions import DeletionRequest
+from facebatch.gallery.earlier_ids import with_images
 from facebatch.gallery.erasures import read_erased
 from facebatch.gallery.masks import read_live
 from facebatch.gallery.orders import read_orders
@@ -22,6 +23,7 @@ from facebatch.pipelines.reindex_erase import outstanding
 from facebatch.storage import layout
 from facebatch.storage.parquet import read_table
 from facebatch.storage.store import ObjectStore
+from facebatch.storage.tables import model_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,15 @@ class Gone:
     """What expires before this time, aware UTC."""
     named: dict[str, int]
     """How many ids come from where; `once` is left out."""
+    models: tuple[str, ...] = ()
+    """Fingerprints of all models of the gallery, whose templates these ids may name."""
 
     def among(self, table: pa.Table) -> pa.ChunkedArray:
-        """(rows,): which rows of `template_ids.COLUMNS` must be gone by themselves. Pure."""
+        """(rows,): which rows of a template part must be gone by themselves. Pure."""
         due = pc.less(table["expires_at"], pa.scalar(self.until, pa.timestamp("us", "UTC")))
-        found = pc.fill_null(due, False)
-        for kind, ids in (("template", self.templates), ("subject", self.subjects), ("image", self.images)):
+        others = tuple(model for model in self.models if model != model_of(table))
+        found = pc.or_(pc.fill_null(due, False), with_images(table, self.templates, others))
+        for kind, ids in (("subject", self.subjects), ("image", self.images)):
             found = pc.or_(found, pc.is_in(table[f"{kind}_id"], value_set=ids))
         return found
 
@@ -104,13 +109,15 @@ def read_gone(store: ObjectStore, head: Snapshot, request: DeletionRequest | Non
             "standing orders": len(orders.orders),
             "deletions asked": len(asked.deletions) if asked else 0,
         },
+        models=tuple(sorted({*head.earlier_models, head.model})),
     )
 
 
 def scan_shard(store: ObjectStore, shard: ShardEntry, gone: Gone, doubtful: pa.Array) -> ShardScan:
     """Read the template part and the ledger of a shard of the head. `doubtful` are template ids from older files."""
-    table = read_table(read_part(store, shard.templates), kind="templates", origin=shard.templates.key).select(COLUMNS)
+    table = read_table(read_part(store, shard.templates), kind="templates", origin=shard.templates.key)
     among = gone.among(table)
+    table = table.select(COLUMNS)
     hits, rest = table.filter(among), table.filter(pc.invert(among))
     ledger = read_table(read_part(store, shard.ledger), kind="ledger", origin=shard.ledger.key)
     image_ids = ledger["image_id"]
@@ -143,7 +150,7 @@ def scan_part(store: ObjectStore, key: str, gone: Gone) -> pa.Array:
         data = store.get(key)
     except NotFoundError:
         return pa.array([], pa.string())
-    table = read_table(data, kind="templates", origin=f"{store.uri}/{key}").select(COLUMNS)
+    table = read_table(data, kind="templates", origin=f"{store.uri}/{key}")
     found = pc.or_(gone.among(table), _is_in(table["template_id"], gone.once))
     return table.filter(found)["template_id"].combine_chunks()
 

@@ -5,7 +5,7 @@ run finds one whose files are gone; then the files. `gallery.leases` says how it
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from facebatch.gallery.pins import read_pins
 from facebatch.gallery.references import documents_of, missing, parts_of
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.gallery.superseded import Settlement, settle
+from facebatch.gallery.unpublished import is_kept, read_generations
 from facebatch.index.segment import read_manifest
 from facebatch.storage import layout
 from facebatch.storage.documents import dump, load
@@ -84,8 +85,7 @@ def run(
         garbage = find_garbage(store, survey.references, now - timedelta(hours=spec.grace_hours))
         return _report(survey, garbage, settle(store, survey.references.shards, garbage.files))
     with collecting(store, "gallery gc") as held:
-        _put_back(store)
-        survey = _delete_snapshots(store, _survey(store, spec, now), held)
+        survey = _delete_snapshots(store, _survey(store, spec, now, _put_back(store)), held)
         garbage = find_garbage(store, survey.references, now - timedelta(hours=spec.grace_hours))
         settlement = settle(store, survey.references.shards, garbage.files)
         for commit in settlement.renewed:
@@ -107,14 +107,18 @@ def held_snapshots(store: ObjectStore) -> dict[int, str]:
     return {seq: why for seq, why in (readers | pinned).items() if seq is not None}
 
 
-def _survey(store: ObjectStore, spec: RetentionSpec, now: datetime) -> Survey:
-    """Reads every snapshot once, oldest first, and the manifests of the segments of kept ones."""
+def _survey(store: ObjectStore, spec: RetentionSpec, now: datetime, condemned: Iterable[Snapshot] = ()) -> Survey:
+    """Reads every snapshot once, oldest first, and the manifests of the segments of kept ones. What the `condemned`
+    ones refer to stays too, whether these are there or not.
+    """
     stored = list(store.list(layout.SNAPSHOTS))
     held = held_snapshots(store)
     _require_there(store, held, {layout.snapshot_seq(info.key) for info in stored})
     references = References(lambda segment: parts_of(read_manifest(store, segment)))
+    for snapshot in condemned:
+        references.add(snapshot)
     kept: dict[int, str] = {}
-    doomed = []
+    doomed, head_model = [], None
     for index, info in enumerate(stored):
         snapshot = snapshots.read(store, layout.snapshot_seq(info.key))
         dated = Dated(snapshot.seq, snapshot.created_at, newer=len(stored) - 1 - index)
@@ -124,6 +128,10 @@ def _survey(store: ObjectStore, spec: RetentionSpec, now: datetime) -> Survey:
         else:
             kept[snapshot.seq] = why
             references.add(snapshot)
+            head_model = snapshot.model
+    for generation in read_generations(store):
+        if is_kept(generation, head_model, now, spec.unpublished_days):
+            references.keep(generation)
     return Survey(kept, tuple(doomed), references)
 
 
@@ -137,22 +145,31 @@ def _require_there(store: ObjectStore, held: Mapping[int, str], stored: set[int]
             )
 
 
-def _put_back(store: ObjectStore) -> None:
-    """Undo deletions that a killed collection had begun: whether somebody holds these snapshots is looked up anew.
+def _put_back(store: ObjectStore) -> list[Snapshot]:
+    """Undo the deletion of snapshots that somebody holds, and return these; of others only the copy is left to delete.
 
-    One whose files are gone stays deleted. Its copy came back: a request that a client gives up may arrive after the
-    deletion that followed.
+    A collection that was killed may have deleted one without looking who holds it. One that looked and put it back left
+    the copy as well: a deletion that its client gave up may arrive later, and so may the copy of one that is deleted
+    for good, whose files are gone.
     """
-    for info in store.list(layout.CONDEMNED):
+    copies = list(store.list(layout.CONDEMNED))
+    held = held_snapshots(store) if copies else {}
+    kept = []
+    for info in copies:
         data = store.get(info.key)
         snapshot = load(Snapshot, data, origin=f"{store.uri}/{info.key}")
-        if not missing(store, documents_of(snapshot) | {part.key for part in parts_of(snapshot)}):
+        if snapshot.seq in held and not missing(store, documents_of(snapshot) | {p.key for p in parts_of(snapshot)}):
             store.put_if_absent(layout.snapshot(snapshot.seq), data)
-        store.delete(info.key)
+            kept.append(snapshot)
+        else:
+            store.delete(info.key)
+    return kept
 
 
 def _delete_snapshots(store: ObjectStore, survey: Survey, held: Held) -> Survey:
-    """Delete the doomed ones. One that was pinned or leased in between is put back, as it was, and stays."""
+    """Delete the doomed ones. One that was pinned or leased in between is put back, as it was, and stays, and so does
+    its copy while it is held.
+    """
     kept, gone = dict(survey.kept), []
     for info in survey.doomed:
         held.require()
@@ -163,11 +180,11 @@ def _delete_snapshots(store: ObjectStore, survey: Survey, held: Held) -> Survey:
         why = held_snapshots(store).get(seq)
         if why is None:
             gone.append(info)
+            store.delete(layout.condemned(seq))
         else:
             store.put_if_absent(info.key, data)
             kept[seq] = why
             survey.references.add(load(Snapshot, data, origin=f"{store.uri}/{info.key}"))
-        store.delete(layout.condemned(seq))
     return Survey(dict(sorted(kept.items())), tuple(gone), survey.references)
 
 

@@ -1,6 +1,7 @@
 """gallery rollback: publish the next number with the content of an older snapshot, and say why."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
@@ -11,9 +12,11 @@ from facebatch.gallery.history import ShardChanges, compare_shards, numbers
 from facebatch.gallery.leases import writing
 from facebatch.gallery.references import documents_of, missing, parts_of
 from facebatch.gallery.snapshots import Snapshot
-from facebatch.gallery.tombstones import put_table
+from facebatch.gallery.template_ids import TemplateIds
+from facebatch.gallery.tombstones import joined, put_table, read_tables
 from facebatch.index.segment import read_manifest
 from facebatch.pipelines.masking import mask
+from facebatch.pipelines.reindex_erase import with_next_expiry
 from facebatch.spec import Spec
 from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.store import ObjectStore
@@ -129,11 +132,19 @@ def _require_whole(store: ObjectStore, older: Snapshot) -> None:
 
 
 def _without(store: ObjectStore, older: Snapshot, erased: pa.Table) -> Snapshot:
-    """The older snapshot with tombstones for what was erased since, and its segments' rows of these dead."""
+    """The older snapshot with tombstones for what was erased since, and its segments' rows of these dead. Reads once
+    more the parts in which something expires, so that no night looks for what is erased already.
+    """
     added = put_table(store, erased)
     if added is None:
         return older
     ids = erased["template_id"].combine_chunks()
     segments = tuple(mask(store, segment, ids) for segment in older.segments)
     live = tuple(segment for segment in segments if segment.live_rows)
-    return older.model_copy(update={"segments": live, "tombstones": (*older.tombstones, added)})
+    tombstones = (*older.tombstones, added)
+    gone = joined(read_tables(store, tombstones))["template_id"].combine_chunks()
+    parts, today = TemplateIds(store), datetime.now(UTC).date()
+    shards = tuple(
+        with_next_expiry(shard, parts, today, gone) if shard.next_expiry else shard for shard in older.shards
+    )
+    return older.model_copy(update={"shards": shards, "segments": live, "tombstones": tombstones})

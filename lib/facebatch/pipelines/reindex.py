@@ -13,16 +13,29 @@ from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import committed_keys, find_commit
 from facebatch.gallery.deletions import read_request
+from facebatch.gallery.earlier_ids import models_before
 from facebatch.gallery.figures import GateFigure
 from facebatch.gallery.leases import Held, writing
 from facebatch.gallery.orders import put_orders
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.gallery.tombstones import put_tables
+from facebatch.gallery.unpublished import announce, withdraw
 from facebatch.index.compact import outlook
 from facebatch.match.canaries import Canaries
 from facebatch.pipelines.canary_photos import photo_figures
 from facebatch.pipelines.embed import Target, embed_shards
+from facebatch.pipelines.generation import (
+    Change,
+    GenerationReport,
+    announced,
+    check_model,
+    describe_change,
+    figures,
+    open_change,
+    unfinished,
+    within,
+)
 from facebatch.pipelines.publishing import publish_next
 from facebatch.pipelines.reindex_canaries import describe_canaries, open_canaries
 from facebatch.pipelines.reindex_compact import compact, find_budget
@@ -62,12 +75,18 @@ class Job:
     canaries: Canaries | None
     known: tuple[GateFigure, ...]
     """Figures of the known photos."""
+    change: Change | None
+    """Of the model."""
     reports: ObjectStore | None
     """Where the report goes."""
 
 
-def run(config: ReindexConfig, progress: Progress, *, dry_run: bool = False) -> ReindexReport | Mapping[str, Any]:
-    """Carry out the job; with `dry_run` only its plan, as a mapping."""
+def run(
+    config: ReindexConfig, progress: Progress, *, dry_run: bool = False
+) -> ReindexReport | GenerationReport | Mapping[str, Any]:
+    """Carry out the job; with `dry_run` only its plan, as a mapping. A GenerationReport of a change of the model that
+    is not at its end.
+    """
     watch = Stopwatch()
     card = load_card(find_pack(config.model))
     store = open_store(config.gallery, config.s3)
@@ -77,12 +96,15 @@ def run(config: ReindexConfig, progress: Progress, *, dry_run: bool = False) -> 
     canaries = open_canaries(config, store, card.fingerprint)
     head = snapshots.head(store)
     listings = list_sources(config, card.fingerprint)
-    check_head(head, listings, card)
+    check_head(head, listings)
+    change = open_change(head, listings, card, config)
     committed = committed_keys(store)
-    plans = [plan_source(listing, head, committed, card.fingerprint) for listing in listings]
+    every = [plan_source(listing, head, committed, card.fingerprint) for listing in listings]
+    plans, left = within(every, config.generation if change else None)
     if dry_run:
         watched = describe_canaries(store, head, canaries, config)
-        return {**describe(plans, head, config, card, store, wanted), **watched}
+        changed = describe_change(change, plans, left, config)
+        return {**describe(plans, head, config, card, store, wanted), **watched, **changed}
     watch.lap("list")
     require_put_if_absent(store)
     wanted = replace(wanted, skew=measure_skew(store))
@@ -90,20 +112,26 @@ def run(config: ReindexConfig, progress: Progress, *, dry_run: bool = False) -> 
         builder = Builder(config, store, executor, progress, watch)
         watch.lap("start")
         known = photo_figures(canaries, card, builder)
-        for plan in plans:
-            _embed(plan, builder, card)
+        _embed(plans, change, builder, card)
         watch.lap("embed")
-        ended = _publish(Job(head, tuple(listings), card, wanted, canaries, known, reports), builder, held)
+        if change and left:
+            return unfinished(change, plans, left, card, watch.seconds)
+        ended = _publish(Job(head, tuple(listings), card, wanted, canaries, known, change, reports), builder, held)
+        if change:
+            withdraw(store, card.fingerprint)
         page = tell(ended, builder, reports)
     return report(ended, plans, watch.seconds, page)
 
 
-def _embed(plan: SourcePlan, builder: Builder, card: ModelCard) -> None:
-    shards = plan.embed
-    config = builder.config
-    check_memory(config.run, builder.executor, shards.memory, len(shards.pending), what="embed")
-    target = Target(builder.store.uri, builder.store, config.s3)
-    embed_shards(shards, plan.listing.rows, target, card, builder.executor, builder.progress)
+def _embed(plans: Sequence[SourcePlan], change: Change | None, builder: Builder, card: ModelCard) -> None:
+    config, store = builder.config, builder.store
+    if change:
+        announce(store, announced(change, plans, card))
+    for plan in plans:
+        shards = plan.embed
+        check_memory(config.run, builder.executor, shards.memory, len(shards.pending), what="embed")
+        target = Target(store.uri, store, config.s3)
+        embed_shards(shards, plan.listing.rows, target, card, builder.executor, builder.progress)
 
 
 def _publish(job: Job, builder: Builder, held: Held) -> Ended:
@@ -114,14 +142,17 @@ def _publish(job: Job, builder: Builder, held: Held) -> Ended:
     store = builder.store
 
     def composed(head: Snapshot | None) -> tuple[Snapshot | None, tuple[Snapshot | None, Content]]:
-        check_head(head, job.listings, job.card)
+        check_model(head, job.listings, job.card, builder.config)
+        check_head(head, job.listings)
         shards = live_shards(store, head, job.listings)
         content = compose(head, shards, job.wanted, builder, job.card)
         if content.is_in(head):
             return None, (head, content)
         for listing in job.listings:
             snapshots.check_not_overtaken(store, job.since, head, listing.source)
-        judged = judge(builder, next_snapshot(head, content, job.card), head, job.canaries, job.known)
+        planned = next_snapshot(head, content, job.card)
+        compared = figures(head, planned, job.change, job.canaries, builder)
+        judged = judge(builder, planned, head, job.canaries, (*job.known, *compared))
         builder.watch.lap("gates")
         require_passed(Ended("failed", judged, head, content, judged.created_at), builder, job.reports)
         return judged, (head, content)
@@ -140,7 +171,7 @@ def compose(
     nothing refers to it yet.
     """
     store = builder.store
-    ids = TemplateIds(store)
+    ids = TemplateIds(store, models_before(head, card.fingerprint))
     erasure = erase(store, head, shards, wanted, ids)
     require_for_expiry(store, wanted.skew, erasure.expired)
     builder.watch.lap("erase")

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from facebatch.errors import ConfigError, StopError
 from facebatch.gallery.commits import PartFile
 from facebatch.gallery.deletions import KINDS, Deletion, DeletionRequest
+from facebatch.gallery.earlier_ids import erased_images, inherited, models_before
 from facebatch.gallery.orders import Order, Orders, read_orders, with_orders
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
@@ -20,6 +21,7 @@ from facebatch.gallery.tombstones import (
     joined,
     ordered,
     part_change,
+    read_tables,
     without,
 )
 from facebatch.index.segment import read_manifest
@@ -89,24 +91,30 @@ def erase(
     """
     before = read_orders(store, head.orders if head else None)
     request = outstanding(wanted.request, before, thorough=wanted.thorough)
-    change = part_change(head, shards)
-    tables = carry(store, head, change, ids) if head else []
+    tables = _carried(store, head, shards, wanted, ids)
     known = joined(tables)["template_id"].combine_chunks()
     parts = _to_examine(store, head, shards, request, before, wanted)
     present = _present(request, parts, ids)
     orders = with_orders(before, _named(present, request, wanted.as_of), request.sha256 if request else None)
     by_order, by_expiry, fresh = [], [], set()
     for part, table in ids.each(parts):
-        asked = without(ordered(table, orders), known)
+        asked = without(ordered(table, orders, ids.models), known)
         due = without(without(expired(table, wanted.as_of), known), asked["template_id"].combine_chunks())
         by_order.append(asked)
         by_expiry.append(due)
         was_erased = wanted.thorough and pc.any(pc.is_in(table["template_id"], value_set=known)).as_py()
         if asked.num_rows or due.num_rows or was_erased:
             fresh.add(part.sha256)
+    after = (*tables, joined([*by_order, *by_expiry]))
+    erased = joined(after)["template_id"].combine_chunks()
     return Erasure(
-        shards=tuple(_with_next_expiry(shard, ids, wanted.as_of) for shard in shards),
-        tables=(*tables, joined([*by_order, *by_expiry])),
+        shards=tuple(
+            with_next_expiry(shard, ids, wanted.as_of, erased)
+            if is_due(shard, wanted.as_of) or shard.templates.sha256 in fresh
+            else shard
+            for shard in shards
+        ),
+        tables=after,
         orders=orders,
         model=wanted.model,
         fresh=frozenset(fresh),
@@ -114,6 +122,19 @@ def erase(
         expired=sum(table.num_rows for table in by_expiry),
         unknown=_unknown(request, present, before, joined(tables)),
     )
+
+
+def _carried(
+    store: ObjectStore, head: Snapshot | None, shards: Sequence[ShardEntry], wanted: Wanted, ids: TemplateIds
+) -> list[pa.Table]:
+    """The head's tombstones as they hold for these shards. Where they are of another model, all parts are read to tell
+    whose images they are of.
+    """
+    if head is None or head.model == wanted.model:
+        return carry(store, head, part_change(head, shards), ids) if head else []
+    erased = joined(read_tables(store, head.tombstones))
+    parts = [shard.templates for shard in shards if shard.templates.rows and erased.num_rows]
+    return [joined([inherited(table, erased, ids.models) for _, table in ids.each(parts)])]
 
 
 def outstanding(request: DeletionRequest | None, before: Orders, *, thorough: bool) -> DeletionRequest | None:
@@ -159,8 +180,13 @@ def _to_examine(
 def _parts_of(
     store: ObjectStore, head: Snapshot | None, deletions: Sequence[Deletion], live: frozenset[str]
 ) -> frozenset[str]:
-    """Parts that may hold what a request names: all of them for images, else those of the segments that do."""
-    if head is None or not head.indexed or any(deletion.kind == "image" for deletion in deletions):
+    """Parts that may hold what a request names: all of them for images, and for templates where these may be of an
+    earlier model; else those of the segments that do.
+    """
+    if head is None or not head.indexed:
+        return live
+    unlisted = {"image", "template"} if models_before(head, head.model) else {"image"}
+    if any(deletion.kind in unlisted for deletion in deletions):
         return live
     found: set[str] = set()
     for segment in head.segments:
@@ -198,6 +224,9 @@ def _present(
             hits = table.filter(pc.is_in(table[f"{kind}_id"], value_set=wanted[kind]))
             for name, template in zip(hits[f"{kind}_id"].to_pylist(), hits["template_id"].to_pylist(), strict=True):
                 found[kind].setdefault(name, []).append(template)
+        if ids.models and len(wanted["template"]):
+            for row, name in erased_images(table, frozenset(wanted["template"].to_pylist()), ids.models):
+                found["template"].setdefault(name, []).append(table["template_id"][row].as_py())
     return found
 
 
@@ -213,12 +242,11 @@ def _unknown(
     )
 
 
-def _with_next_expiry(shard: ShardEntry, ids: TemplateIds, as_of: date) -> ShardEntry:
-    """The shard with the earliest expiry after the day, where its part was read for a due one."""
-    if not is_due(shard, as_of):
-        return shard
+def with_next_expiry(shard: ShardEntry, ids: TemplateIds, as_of: date, erased: pa.Array) -> ShardEntry:
+    """The shard with the earliest expiry after the day of a template that is not erased."""
     if shard.templates.rows == 0:
         return shard.model_copy(update={"next_expiry": None})
-    times = ids.of(shard.templates)["expires_at"]
+    table = ids.of(shard.templates)
+    times = table["expires_at"].filter(pc.invert(pc.is_in(table["template_id"], value_set=erased)))
     later = times.filter(pc.greater_equal(times, pa.scalar(end_of(as_of), pa.timestamp("us", "UTC"))))
     return shard.model_copy(update={"next_expiry": pc.min(later).as_py()})

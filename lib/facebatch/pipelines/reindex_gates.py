@@ -12,6 +12,7 @@ from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.match.canaries import Canaries
 from facebatch.pipelines.reindex_canaries import canary_figures, earlier
 from facebatch.pipelines.reindex_segments import Builder
+from facebatch.storage import layout
 from facebatch.storage.parquet import read_table
 from facebatch.storage.store import ObjectStore
 
@@ -47,8 +48,8 @@ def faces_kept(store: ObjectStore, shards: tuple[ShardEntry, ...]) -> dict[str, 
 
     def one(shard: ShardEntry) -> tuple[str, int] | None:
         commit = find_commit(store, shard.shard_key)
-        if commit is None or commit.templates != shard.templates:
-            return None
+        if commit is None or shard.templates.key != layout.part(layout.TEMPLATES, shard.shard_key, commit.attempt):
+            return None  # purged; garbage collection lets the commit name the purged part too
         ledger = read_table(read_part(store, shard.ledger), kind="ledger", origin=shard.ledger.key)
         return shard.shard_key, int(pc.sum(ledger["faces_kept"]).as_py() or 0)
 

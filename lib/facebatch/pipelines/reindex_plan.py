@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from facebatch.config import ReindexConfig
 from facebatch.errors import ConfigError, StopError
-from facebatch.faces.models import ModelCard
 from facebatch.gallery.commits import shard_key
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.images.records import ImageShard
@@ -74,15 +73,10 @@ def _check_sources(sources: Sequence[SourceSpec]) -> None:
         raise ConfigError(f"sources: {twice[0]} is given twice; name each source once")
 
 
-def check_head(head: Snapshot | None, listings: Sequence[Listing], card: ModelCard) -> None:
-    """StopError when the head is of another model, or another source of it holds a shard that is listed here."""
+def check_head(head: Snapshot | None, listings: Sequence[Listing]) -> None:
+    """StopError when another source of the head holds a shard that is listed here."""
     if head is None:
         return
-    if head.model != card.fingerprint:
-        raise StopError(
-            f"snapshot {head.seq} holds templates of model {head.model_name}, the config asks for {card.name}; "
-            "its deletions and segments do not carry over: embed into a new gallery"
-        )
     named = {listing.source for listing in listings}
     others = {shard.shard_uri: shard.source for shard in head.shards if shard.source not in named}
     for listing in listings:

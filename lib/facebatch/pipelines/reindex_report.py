@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from facebatch.gallery.commits import PartFile
 from facebatch.gallery.snapshots import SegmentEntry, Snapshot
@@ -105,7 +105,7 @@ class ReindexReport:
     """URI of the report that was written; None where none was asked for."""
 
 
-def check_known(result: ReindexReport | Mapping[str, Any]) -> None:
+def check_known(result: object) -> None:
     """StopError with a line per deletion that named nothing, after all others were carried out and published."""
     if isinstance(result, ReindexReport):
         require_known(result.unknown)

@@ -1,5 +1,6 @@
 """The only speller of object keys. Roots are `<gallery>` and `<results>`; names are as in the design, section 3."""
 
+import re
 from datetime import UTC, datetime
 
 SNAPSHOTS = "snapshots/"
@@ -61,6 +62,14 @@ ORDERS = "orders/"
 def orders(sha256: str) -> str:
     """The deletions that outlive their tombstones, named by what they are."""
     return f"{ORDERS}{sha256[:32]}.json"
+
+
+GENERATIONS = "generations/"
+
+
+def generation(model: str) -> str:
+    """What a change to this model has listed and not published yet."""
+    return f"{GENERATIONS}{model}.json"
 
 
 CANDIDATES = "candidates/"
@@ -126,3 +135,24 @@ def report(seq: int, outcome: str, at: datetime, run_id: str) -> str:
     that share a folder; the second keeps apart the nights that left a head as it was.
     """
     return f"reindex-{seq:012d}-{outcome}-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{run_id[:8]}"
+
+
+AUDIT = "audit/"
+AUDIT_KEYS = "audit-keys/"
+_AUDIT_EVENT = re.compile(r"audit/([0-9]{12})\.json")
+
+
+def audit_event(seq: int) -> str:
+    """The numbered audit event; the highest number is the end of the chain."""
+    return f"{AUDIT}{seq:012d}.json"
+
+
+def audit_seq(key: str) -> int | None:
+    """The number in an event's key; None for any other object."""
+    found = _AUDIT_EVENT.fullmatch(key)
+    return int(found[1]) if found else None
+
+
+def audit_key(digest: str) -> str:
+    """The key of a person's pseudonym. Not below `audit/`: events are never deleted, these must be."""
+    return f"{AUDIT_KEYS}{digest}.json"

@@ -1,0 +1,71 @@
+"""The test pack under another fingerprint, and a gallery whose model is to change: canaries of both models."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from canaried import put_canaries, watched
+from facebatch.config import ReindexConfig
+from facebatch.faces.packs import find_pack, load_card
+from facebatch.faces.settings import ModelSpec
+from facebatch.images.source import SourceSpec
+from facebatch.match.generations import GenerationSpec
+from facebatch.pipelines import embed
+from worlds import FOLDER, QUIET, World, copy_photos
+
+NEW, WORSE = "new", "worse"
+PREPROCESSING = {NEW: {"std": 128.0}, WORSE: {"mean": 700.0}}
+"""By pack: nearly what the network expects, and so far from it that it sees little."""
+
+
+def put_packs(models: Path, root: Path) -> None:
+    """Copies of the test pack that prepare crops otherwise, so that their templates are others."""
+    for name, values in PREPROCESSING.items():
+        shutil.copytree(models / "open_yunet_omz", root / name)
+        manifest = json.loads((root / name / "manifest.json").read_text())
+        manifest["model_id"] = name
+        manifest["tasks"]["recognition"]["preprocessing"].update(values)
+        (root / name / "manifest.json").write_text(json.dumps(manifest))
+
+
+def put_world(data: Path, models: Path, world: World) -> None:
+    """Photos, and canaries by all three packs; nothing is enrolled."""
+    copy_photos(data, world.root)
+    put_packs(models, world.root / "packs")
+    put_canaries(data, world)
+    photos = SourceSpec(uri=str(world.root / "canary-photos"), fields=FOLDER)
+    for name in PREPROCESSING:
+        again = Renewed(world, name)
+        embed.run(world.embed(gallery=str(again.canaries), source=photos, model=again.model), QUIET)
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """The world as another pack sees it."""
+
+    world: World
+    name: str = NEW
+
+    @property
+    def model(self) -> ModelSpec:
+        return ModelSpec(pack=str(self.world.root / "packs" / self.name))
+
+    @property
+    def canaries(self) -> Path:
+        return self.world.root / f"canaries-{self.name}"
+
+    @property
+    def fingerprint(self) -> str:
+        return load_card(find_pack(self.model)).fingerprint
+
+    def spec(self, **changes: object) -> GenerationSpec:
+        """From the model of the world."""
+        replaces = load_card(find_pack(self.world.model)).fingerprint[:12]
+        return GenerationSpec(replaces=replaces, canaries=watched(self.world)).model_copy(update=changes)
+
+    def change(self, *, spec: GenerationSpec | None = None, **changes: object) -> ReindexConfig:
+        """A reindex of the world that changes its model to this one."""
+        canaries = watched(self.world, gallery=str(self.canaries))
+        config = self.world.reindex(model=self.model, canaries=canaries, generation=spec or self.spec())
+        return config.model_copy(update=changes)
