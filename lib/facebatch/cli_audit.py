@@ -1,0 +1,84 @@
+"""`facebatch audit`: whether the record of what was done is whole, where it ends, and its counts of a year."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from facebatch.cli_gallery import At
+from facebatch.cli_output import Output, plain
+from facebatch.errors import ConfigError, CorruptError
+from facebatch.governance import audit, audit_chain, audit_report
+from facebatch.governance.audit import Anchor
+from facebatch.spec import parse
+from facebatch.storage.store import ObjectStore
+
+audit_app = App(name="audit", help="The chain of audit events of a gallery: verify, anchor, report.")
+
+_ANCHOR = re.compile(r"([0-9]{1,12}):([0-9a-f]{64})")
+Kept = Annotated[
+    tuple[str, ...],
+    Parameter(name="--anchor", negative="", help="An anchor kept elsewhere, as `audit anchor` printed it; repeatable."),
+]
+
+
+@audit_app.command
+def verify(*, at: At, anchors: Kept = (), output: Output = Output()) -> None:
+    """Read every event and name those changed, removed, reordered or forged; exit code 2 when there is one.
+
+    A cut or rewritten end shows only against an anchor.
+    """
+    output.start()
+    store = at.open()
+    kept = [_anchor(value) for value in anchors]
+    end = audit.last_seq(store)
+    found = audit_chain.verify(store, kept)
+    lines = [finding.problem for finding in found]
+    checked = f"{end} events, {len(kept)} anchors, {len(found)} findings"
+    unanchored = [] if kept else ["without an anchor a cut or rewritten end is not found"]
+    result = {"events": end, "anchors": len(kept), "findings": [plain(finding) for finding in found]}
+    output.tell("\n".join([*lines, checked, *unanchored, ""]), result)
+    _require_whole(store, found)
+
+
+@audit_app.command
+def anchor(*, at: At, output: Output = Output()) -> None:
+    """Print where the chain ends, to be kept where nobody who can write to the gallery can change it."""
+    output.start()
+    end = audit.anchor(at.open())
+    output.tell(f"{end.seq}:{end.hash}\n", end.model_dump(mode="json"))
+
+
+@audit_app.command
+def report(*, at: At, year: int, jurisdiction: str, output: Output = Output()) -> None:
+    """Counts of a year by month, purpose, action and decision; small ones are not told. Refused for a broken chain.
+
+    Parameters
+    ----------
+    year
+        Which year, UTC.
+    jurisdiction
+        As the requests state it, such as us-md.
+    """
+    output.start()
+    store = at.open()
+    _require_whole(store, audit_chain.verify(store))
+    found = audit_report.summarise(audit_chain.read_chain(store), year, jurisdiction)
+    output.tell(audit_report.text(found), found)
+
+
+def _anchor(value: str) -> Anchor:
+    match = _ANCHOR.fullmatch(value)
+    if match is None:
+        raise ConfigError(f"--anchor {value!r}: give it as `facebatch audit anchor` prints it, number:hash")
+    return parse(Anchor, {"seq": int(match[1]), "hash": match[2]}, origin="--anchor")
+
+
+def _require_whole(store: ObjectStore, found: Sequence[audit_chain.Finding]) -> None:
+    if found:
+        numbers = ", ".join(dict.fromkeys(f"{finding.kind} {finding.seq}" for finding in found[:5]))
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise CorruptError(
+            f"{store.uri}: the audit chain is not whole ({numbers}{more}); `facebatch audit verify` names each remedy"
+        )

@@ -1,0 +1,85 @@
+"""`facebatch audit`: what each command prints and returns."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from facebatch.cli import main
+from facebatch.governance.audit import append
+from facebatch.storage import layout
+from facebatch.storage.local import LocalStore
+from governance.recorded import facts, overwrite, resealed
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for number in range(6):
+        append(LocalStore(tmp_path), facts(number))
+    return tmp_path
+
+
+def said(capsys: pytest.CaptureFixture[str], root: Path, *arguments: str) -> str:
+    main(["audit", *arguments, "--gallery", str(root), "--quiet"])
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def refused(capsys: pytest.CaptureFixture[str], root: Path, *arguments: str) -> tuple[str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(["audit", *arguments, "--gallery", str(root), "--quiet"])
+    assert stop.value.code == 2
+    return capsys.readouterr()
+
+
+def test_a_whole_chain(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    kept = said(capsys, root, "anchor").strip()
+    assert kept.startswith("6:")
+    assert said(capsys, root, "verify") == (
+        "6 events, 0 anchors, 0 findings\nwithout an anchor a cut or rewritten end is not found\n"
+    )
+    assert said(capsys, root, "verify", "--anchor", kept) == "6 events, 1 anchors, 0 findings\n"
+    assert json.loads(said(capsys, root, "anchor", "--json")) == {"seq": 6, "hash": kept[2:]}
+
+
+def test_a_tampered_chain_is_told_and_refused(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    store = LocalStore(root)
+    first = said(capsys, root, "anchor").strip()
+    event = json.loads(store.get(layout.audit_event(2)))
+    store.put(layout.audit_event(2), json.dumps(event | {"decision": "denied"}).encode())
+    store.delete(layout.audit_event(6))
+    out, err = refused(capsys, root, "verify", "--anchor", first, "--anchor", first)
+    assert [line.partition(": ")[0] for line in out.splitlines()[:2]] == [
+        f"{root}/{layout.audit_event(seq)}" for seq in (2, 6)
+    ]
+    assert err == (
+        f"facebatch: {root}: the audit chain is not whole (changed 2, truncated 6); "
+        "`facebatch audit verify` names each remedy\n"
+    )
+    found = json.loads(refused(capsys, root, "verify", "--json")[0])
+    assert (found["events"], [item["kind"] for item in found["findings"]]) == (5, ["changed"])
+    out, err = refused(capsys, root, "report", "--year", "2026", "--jurisdiction", "us-md")
+    assert (out, "changed 2" in err) == ("", True)
+
+
+def test_a_forged_event_is_named(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    store = LocalStore(root)
+    overwrite(store, 3, resealed(append(store, facts()), seq=3))
+    assert "forged 3" in refused(capsys, root, "verify")[1]
+
+
+@pytest.mark.parametrize("bad", ["6", "6:ab", "x:" + "ab" * 32, "-1:" + "ab" * 32])
+def test_an_anchor_that_is_none(capsys: pytest.CaptureFixture[str], root: Path, bad: str) -> None:
+    out, err = refused(capsys, root, "verify", f"--anchor={bad}")
+    assert (out, "--anchor" in err, "number:hash" in err) == ("", True, True)
+
+
+def test_report(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    lines = said(capsys, root, "report", "--year", "2026", "--jurisdiction", "us-md").splitlines()
+    assert lines[:2] == ["audit report 2026, jurisdiction us-md", "events           6"]
+    assert "  2026-03                                 6" in lines
+    told = json.loads(said(capsys, root, "report", "--year", "2025", "--jurisdiction", "us-md", "--json"))
+    assert (told["events"], told["tables"]["action"]) == ("0", {})
+    main(["audit", "report", "--gallery", str(root / "none"), "--year", "2026", "--jurisdiction", "us-md"])
+    assert "events           0" in capsys.readouterr()[0]
