@@ -17,6 +17,8 @@ FILES = [
     *sorted(path for path in INFRA.rglob("*") if path.is_file()),
 ]
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
+GROUPS = ("models", "gallery", "audit", "policy")
+"""Commands that have commands."""
 NAMES = {("models", "pull"): "pull_models", ("models", "list"): "list_models", ("plan", "match"): "plan_match"}
 """Functions behind commands of two words, where they have another name than the second word."""
 FOUND = [(str(path.relative_to(ROOT)), words) for path in FILES for words in commands(path)]
@@ -41,12 +43,12 @@ def test_every_place_that_must_name_a_command_does() -> None:
 
 @pytest.mark.parametrize(("origin", "words"), FOUND, ids=lambda value: value if isinstance(value, str) else value[0])
 def test_command_is_accepted(origin: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    bare = words[-1] in JOBS or words in (("models",), ("plan",), ("gallery",))
+    bare = words[-1] in JOBS or (len(words) == 1 and words[0] in {*GROUPS, "plan", "pairs"})
     if bare and "--help" not in words:
         return  # the name of a command in a sentence or a table
     name = parse(words, monkeypatch)
     if "--help" not in words:
-        assert name == NAMES.get(words[:2], words[1] if words[0] in ("models", "gallery") else words[0])
+        assert name == NAMES.get(words[:2], words[1] if words[0] in GROUPS else words[0])
 
 
 @pytest.mark.parametrize(
