@@ -10,8 +10,10 @@ from cyclopts.config import Dict
 from pydantic import ValidationError
 
 from facebatch import __version__
+from facebatch.cli_audit import audit_app
 from facebatch.cli_gallery import gallery_app
 from facebatch.cli_output import DryRun, Flag, Flat, Output
+from facebatch.cli_policy import policy_app
 from facebatch.config import (
     EmbedConfig,
     EvaluateConfig,
@@ -56,6 +58,8 @@ app.command(models_app)
 plan_app = App(name="plan", help="What a job would come to, from numbers alone: nothing is read.")
 app.command(plan_app)
 app.command(gallery_app)
+app.command(policy_app)
+app.command(audit_app)
 
 
 @app.command

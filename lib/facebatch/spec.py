@@ -27,8 +27,12 @@ def parse(model: type[SpecT], values: Mapping[str, Any], *, origin: str) -> Spec
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = [_fault(model, item["loc"], item["type"], item["msg"]) for item in error.errors()]
-        raise ConfigError("\n".join(f"{origin}: {line}" for line in lines)) from None
+        raise ConfigError("\n".join(f"{origin}: {fault}" for _, fault in faults(model, error))) from None
+
+
+def faults(model: type[BaseModel], error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
+    """Each fault of `error` as the keys and positions that lead to it, and a line of words that names them."""
+    return [(item["loc"], _fault(model, item["loc"], item["type"], item["msg"])) for item in error.errors()]
 
 
 def _fault(model: type[BaseModel], loc: tuple[int | str, ...], kind: str, message: str) -> str:

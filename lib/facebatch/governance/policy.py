@@ -7,19 +7,8 @@ installation; jurisdiction packs join them at `decide`.
 from dataclasses import dataclass
 
 from facebatch.errors import ForbiddenError
+from facebatch.governance.denial import Denial
 from facebatch.governance.request import RequestSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """One rule that denies."""
-
-    rule: str
-    """Stable id, for audit and tests."""
-    citation: str
-    """Where the rule comes from."""
-    message: str
-    """What is missing or not allowed, in words for the requester."""
 
 
 @dataclass(frozen=True, slots=True)

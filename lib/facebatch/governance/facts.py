@@ -1,0 +1,200 @@
+"""The facts of a request that policy packs decide by. Each is a field of its own; an absent one is unknown."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal, TypeAlias, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter
+
+from facebatch.governance.request import Purpose
+from facebatch.spec import Spec
+
+FactValue: TypeAlias = str | bool | int | float | date | datetime | tuple[str, ...]
+FactKind = Literal["text", "list", "flag", "number", "date"]
+
+Action = Literal["enrol", "search", "compare", "export", "reindex", "evaluate"]
+Sector = Literal["law_enforcement", "city", "federal", "child_protection_ngo", "border", "private", "research"]
+Offence = Literal[
+    "violent_crime",
+    "part_1_violent_crime",
+    "home_invasion",
+    "human_trafficking",
+    "child_abuse",
+    "child_sexual_abuse_material",
+    "hate_crime",
+    "weapon_crime",
+    "aggravated_animal_cruelty",
+    "fentanyl_import",
+    "stalking",
+    "public_safety_threat",
+    "felony",
+    "theft",
+    "immigration",
+    "other",
+]
+AuthorityKind = Literal[
+    "none", "consent", "reasonable_suspicion", "probable_cause", "warrant", "court_order", "statute", "exigent"
+]
+MediaKind = Literal["still", "video_frame", "video_scan"]
+GallerySource = Literal["mugshot", "dmv", "visa", "missing_persons", "volunteers", "other"]
+EventContext = Literal["protest", "religious", "political", "union", "health", "other_protected"]
+
+
+class OffenceFacts(Spec):
+    """What is investigated."""
+
+    code: str | None = None
+    """As the statute numbers it."""
+    categories: tuple[Offence, ...] | None = None
+    """All classes that the offence falls into; empty: none of them."""
+
+
+class RequesterFacts(Spec):
+    """Who asks."""
+
+    agency: str | None = None
+    """The accountable person or unit, not a shared account."""
+    sector: Sector | None = None
+    jurisdiction: str | None = None
+    """ISO 3166 code, with further parts for state and place: US-CA-SF."""
+    role: str | None = None
+    training_date: date | None = None
+    """Last training in the use of face recognition."""
+
+
+class AuthorityFacts(Spec):
+    """On what legal authority."""
+
+    kind: AuthorityKind | None = None
+    ref: str | None = None
+    issued: date | None = None
+    expires: date | None = None
+    """Exclusive."""
+    judge: str | None = None
+    pending_until: datetime | None = None
+    """Until when an authorisation that was asked for may still arrive; exclusive, with time zone."""
+
+
+class ProbeFacts(Spec):
+    """What is searched for."""
+
+    count: int | None = None
+    media_kind: MediaKind | None = None
+    source: str | None = None
+    edited: bool | None = None
+    """Substantively manipulated."""
+    is_sketch: bool | None = None
+    quality: float | None = None
+    """Lowest quality of a probe, 0 to 100."""
+    lawful_collection: bool | None = None
+    seized_device: bool | None = None
+    """From a device that was lawfully seized in the case."""
+
+
+class GalleryFacts(Spec):
+    """What is searched in."""
+
+    id: str | None = None
+    source: GallerySource | None = None
+    jurisdiction: str | None = None
+    version: str | None = None
+    evaluated: bool | None = None
+    """An evaluation approved this version."""
+    notice_date: date | None = None
+    """When the public was given notice of its use."""
+
+
+class MediaFacts(Spec):
+    """How the media arrive."""
+
+    live: bool | None = None
+    """In real time or nearly so."""
+    tracking: bool | None = None
+    """To follow somebody over time or place."""
+
+
+class Facts(Spec):
+    """Every fact of one request. None is unknown, as is blank text; an empty list is known to be empty."""
+
+    action: Action | None = None
+    purpose: Purpose | None = None
+    offence: OffenceFacts = OffenceFacts()
+    case_id: str | None = None
+    narrative: str | None = None
+    """The facts of the case that justify the search."""
+    requester: RequesterFacts = RequesterFacts()
+    authority: AuthorityFacts = AuthorityFacts()
+    probe: ProbeFacts = ProbeFacts()
+    gallery: GalleryFacts = GalleryFacts()
+    media: MediaFacts = MediaFacts()
+    event_contexts: tuple[EventContext, ...] | None = None
+    """Protected activities that the probes show; empty: none."""
+    basis_protected_class: bool | None = None
+    """Somebody is searched for because of religion, politics, a lawful event or a protected class."""
+    first_identification: bool | None = None
+    """The search is for the first time that a person is linked to an offence, by objective, verifiable facts."""
+    dpia_ref: str | None = None
+    """The data protection impact assessment."""
+    approver: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FactType:
+    """What values one fact can have."""
+
+    kind: FactKind
+    adapter: TypeAdapter[Any]
+
+    def element(self, value: object) -> FactValue:
+        """`value` as one value of the fact, or one element of a list of it. ValidationError when it is none."""
+        checked = self.adapter.validate_python([value] if self.kind == "list" else value)
+        found: FactValue = checked[0] if self.kind == "list" else checked
+        return found
+
+
+def known(facts: Facts) -> dict[str, FactValue]:
+    """The known facts by dotted name."""
+    return dict(_known(facts, ""))
+
+
+def with_changes(facts: Facts, changes: Mapping[str, object]) -> Facts:
+    """`facts` with some replaced, by names in FACTS; None makes one unknown. ValidationError for a wrong value."""
+    values = facts.model_dump()
+    for path, value in changes.items():
+        *groups, name = path.split(".")
+        inner = values
+        for group in groups:
+            inner = inner[group]
+        inner[name] = value
+    return Facts.model_validate(values)
+
+
+def _known(model: BaseModel, prefix: str) -> Iterator[tuple[str, FactValue]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _known(value, f"{prefix}{name}.")
+        elif value is not None and not (isinstance(value, str) and not value.strip()):
+            yield prefix + name, value
+
+
+def _types(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FactType]]:
+    for name, field in model.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from _types(annotation, f"{prefix}{name}.")
+        else:
+            inner = next(part for part in get_args(annotation) if part is not type(None))
+            yield prefix + name, FactType(_kind(inner), TypeAdapter(inner))
+
+
+def _kind(annotation: Any) -> FactKind:
+    if get_origin(annotation) is tuple:
+        return "list"
+    kinds: dict[Any, FactKind] = {bool: "flag", int: "number", float: "number", date: "date", datetime: "date"}
+    return kinds.get(annotation, "text")
+
+
+FACTS: Mapping[str, FactType] = dict(_types(Facts, ""))
+"""All facts by dotted name, in the order of the fields."""
