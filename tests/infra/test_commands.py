@@ -19,7 +19,12 @@ FILES = [
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
 GROUPS = ("models", "gallery", "audit", "policy")
 """Commands that have commands."""
-NAMES = {("models", "pull"): "pull_models", ("models", "list"): "list_models", ("plan", "match"): "plan_match"}
+NAMES = {
+    ("models", "pull"): "pull_models",
+    ("models", "list"): "list_models",
+    ("plan", "match"): "plan_match",
+    ("policy", "test"): "run_tables",
+}
 """Functions behind commands of two words, where they have another name than the second word."""
 FOUND = [(str(path.relative_to(ROOT)), words) for path in FILES for words in commands(path)]
 
