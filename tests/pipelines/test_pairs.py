@@ -2,7 +2,9 @@
 
 import csv
 import json
+from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import pytest
@@ -50,8 +52,21 @@ def test_a_drawn_list_is_kept_and_gives_the_same_figures_when_it_is_given(config
     assert list(drawn.tar) == ["0.001", "0.01", "0.1"]
     text = Path(drawn.pairs_file).read_text()
     assert text.startswith("2\t6\n")
+    assert not (Path(config.work) / "report").exists()
     given = pairs.run(config.model_copy(update={"pairs": drawn.pairs_file, "seed": 9}), QUIET)
     assert given == drawn
+
+
+def test_the_trade_off_goes_into_a_file_and_a_picture(config: PairsConfig, tmp_path: Path) -> None:
+    found = pairs.run(config.model_copy(update={"report": str(tmp_path / "report")}), QUIET)
+    told = json.loads((tmp_path / "report" / "pairs.json").read_text())
+    assert (told["accuracy"], told["pairs"]) == (found.accuracy, found.pairs)
+    points = told["det"]
+    assert (points[0]["fmr"], points[0]["fnmr"]) == (1.0, 0.0)
+    assert (points[-1]["fmr"], points[-1]["fnmr"]) == (0.0, 1.0)
+    assert all(a["fmr"] >= b["fmr"] and a["fnmr"] <= b["fnmr"] for a, b in pairwise(points))
+    root = ElementTree.fromstring((tmp_path / "report" / "pairs-det.svg").read_text())
+    assert "12 mated and 12 non-mated" in (root.findtext("{http://www.w3.org/2000/svg}title") or "")
 
 
 def test_an_image_of_the_list_that_is_not_there_is_named(config: PairsConfig, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """pairs: the 1:1 accuracy of a model on a folder of people, by a list of pairs as Labeled Faces in the Wild has one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import pyarrow as pa
@@ -11,7 +11,8 @@ from facebatch.config import EmbedConfig
 from facebatch.errors import CorruptError
 from facebatch.evaluate.folds import Accuracy, PairScores, cross_validate, score_pairs
 from facebatch.evaluate.pairs import PairsList, draw_pairs, format_pairs, parse_pairs, photos_of
-from facebatch.evaluate.verification import OperatingPoint, at_targets, compare, equal_error
+from facebatch.evaluate.pairs_plot import det_points, plot_pairs_det
+from facebatch.evaluate.verification import Comparisons, OperatingPoint, at_targets, compare, equal_error
 from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import read_part
@@ -19,6 +20,7 @@ from facebatch.images.source import DecodeSpec, FieldsSpec, SourceSpec
 from facebatch.pipelines import embed
 from facebatch.runtime.executor import RunSpec
 from facebatch.spec import Spec
+from facebatch.storage.documents import canonical
 from facebatch.storage.open import open_store, split_object
 from facebatch.storage.parquet import read_table, read_templates
 from facebatch.storage.settings import S3Spec
@@ -45,6 +47,8 @@ class PairsConfig(Spec):
     """Mated pairs, and as many non-mated ones, in each fold of a drawn list."""
     seed: int = Field(default=0, ge=0)
     """The same seed and folder, the same list."""
+    report: str | None = None
+    """A folder, path or s3:// URI, for pairs.json (the figures with the points of the DET) and pairs-det.svg."""
     targets: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = (0.001, 0.01, 0.1)
     """FMR at which TAR is told."""
     decode: DecodeSpec = DecodeSpec()
@@ -84,7 +88,18 @@ def run(config: PairsConfig, progress: Progress) -> PairsReport:
     templates, ledger = _rows(store, embed.whole_uri(source, config.s3).uri)
     pairs, uri = _pairs(config, store, ledger["image_id"].to_pylist())
     scores = score_pairs(pairs, templates, ledger)
-    return _report(scores, config.targets, uri)
+    both = compare(scores.similarity[scores.mated], scores.similarity[~scores.mated])
+    found = _report(scores, both, config.targets, uri)
+    if config.report is not None:
+        _write(open_store(config.report, config.s3), found, both)
+    return found
+
+
+def _write(store: ObjectStore, found: PairsReport, both: Comparisons) -> None:
+    """Derived files; those of another run are replaced."""
+    document = {**asdict(found), "det": [asdict(point) for point in det_points(both)]}
+    store.put("pairs.json", canonical(document))
+    store.put("pairs-det.svg", plot_pairs_det(both).encode())
 
 
 def _rows(store: ObjectStore, source: str) -> tuple[pa.Table, pa.Table]:
@@ -107,9 +122,8 @@ def _pairs(config: PairsConfig, store: ObjectStore, image_ids: Sequence[str]) ->
     return drawn, f"{store.uri}/{DRAWN}"
 
 
-def _report(scores: PairScores, targets: Sequence[float], uri: str) -> PairsReport:
+def _report(scores: PairScores, both: Comparisons, targets: Sequence[float], uri: str) -> PairsReport:
     found = cross_validate(scores)
-    both = compare(scores.similarity[scores.mated], scores.similarity[~scores.mated])
     least: Accuracy | None = found.compared_pairs
     return PairsReport(
         pairs=len(scores.mated),
