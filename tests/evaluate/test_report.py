@@ -72,6 +72,7 @@ def test_sizes_ascend_to_the_whole_gallery_in_even_steps(size: int, count: int) 
     if size and count:
         assert sizes[-1] == size
         assert sizes[0] >= min(10, size)
-    if size >= 1000 and count > 2:
-        steps = np.diff(np.log(sizes))
-        assert len(sizes) < count or steps.max() < steps.min() * 1.2 + 0.1
+    if size >= 10 and len(sizes) == count > 1:
+        step = (size / 10) ** (1 / (count - 1))
+        for small, large in pairwise(sizes):  # each is rounded by at most a half
+            assert (large - 0.5) / (small + 0.5) * (1 - 1e-9) <= step <= (large + 0.5) / (small - 0.5) * (1 + 1e-9)
