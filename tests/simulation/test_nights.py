@@ -50,7 +50,7 @@ PROTOCOL = (
     (bugs.blind_put, r"snapshots/\d+\.json was overwritten"),
     (bugs.overtaken, r"goes back to revision \d+"),
     (bugs.readers_overlooked, r"a reader of the leased snapshot \d+ was told"),
-    (bugs.writers_without_lease, rf"{_MISSING}|has no snapshot|is missing|no such object"),
+    (bugs.writers_without_lease, rf"{_MISSING}|has no snapshot|is missing|no such object|lacks the template"),
     (bugs.lapsed_lease_renewed, rf"{_MISSING}|has no snapshot|is missing|no such object"),
 )
 """Those of the fast layer that this one must find too."""
