@@ -1,4 +1,4 @@
-"""How a test looks for a planted bug, and how many seeds it may take."""
+"""How a test looks for a planted bug, how many seeds it may take, and that a seed can be played again."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulation.theatre import Plant, Theatre
+from simulation.theatre import Plant, Theatre, sound
 from simulation.world import BreachError
 
 FACTOR = int(os.environ.get("FACEBATCH_SIMULATION", "1"))
@@ -25,6 +25,15 @@ def require_found(playing: Playing, plant: Plant, words: str, seeds: Iterable[in
         assert re.match(pattern, found, re.S), found
         with pytest.raises(BreachError, match=re.escape(found)):
             theatre.play(seed)
+
+
+def require_repeatable(playing: Playing, seed: int, other: int) -> None:
+    """A seed is one schedule, whatever was played before, and another seed is another."""
+    with playing(sound) as theatre:
+        first = theatre.play(seed).scheduler.trace
+        assert theatre.play(other).scheduler.trace != first
+    with playing(sound) as theatre:
+        assert theatre.play(seed).scheduler.trace == first
 
 
 def _first(theatre: Theatre[Any], seeds: Iterable[int]) -> tuple[int, str]:

@@ -1,7 +1,8 @@
 """The processes that both layers have, and how a command is run again, as an operator would after a crash."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Protocol
@@ -94,6 +95,29 @@ def collector_job(world: World, grace: timedelta) -> Job:
 @cache
 def _retention(hours: float) -> RetentionSpec:
     return RetentionSpec(keep_last=1, keep_days=0.0, grace_hours=hours)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bystanders:
+    """Who is about beside the drivers and the collector; part of the shape of a schedule."""
+
+    reads: bool = False
+    pins: bool = False
+    rolls_back: bool = False
+    changes: bool = False
+    """Whether the owner of a source changes it while drivers are at work."""
+
+
+def bystander_jobs(world: World, shape: Bystanders, sources: Sequence[Changing]) -> Iterator[tuple[str, Job]]:
+    """Those of a shape, by name."""
+    if shape.reads:
+        yield "reader", reader_job(world)
+    if shape.pins:
+        yield "pinner", pinner_job(world)
+    if shape.rolls_back:
+        yield "rollback", rollback_job(world)
+    if shape.changes:
+        yield "owner", owner_job(world, sources)
 
 
 def reader_job(world: World) -> Job:

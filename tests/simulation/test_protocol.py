@@ -9,7 +9,7 @@ import pytest
 
 from simulation import bugs
 from simulation.fast.evening import playing
-from simulation.finding import FACTOR, require_found
+from simulation.finding import FACTOR, require_found, require_repeatable
 from simulation.scheduler import Scheduler
 from simulation.theatre import Plant
 
@@ -84,11 +84,7 @@ def test_a_bug_that_shows_seldom_is_found_too(plant: Plant, words: str) -> None:
 
 
 def test_a_seed_is_one_schedule_whatever_was_played_before() -> None:
-    with playing() as theatre:
-        first = theatre.play(15).scheduler.trace
-        assert theatre.play(23).scheduler.trace != first
-    with playing() as theatre:
-        assert theatre.play(15).scheduler.trace == first
+    require_repeatable(playing, 15, 23)
 
 
 def eventful(scheduler: Scheduler) -> list[str]:

@@ -13,14 +13,14 @@ from simulation import edges
 from simulation.fast.jobs import embed_job, orphan_job
 from simulation.fast.world import PASTS, FastWorld, Shape, Source, draw_shape
 from simulation.faults import Faults
-from simulation.jobs import Job, collector_job, late, owner_job, pinner_job, reader_job, rollback_job
+from simulation.jobs import Job, bystander_jobs, collector_job, late
 from simulation.rules import listed
 from simulation.theatre import Plant, Theatre, sound
 from simulation.world import DAY, Stage
 
 STEPS = 400
 """Of the night, at most."""
-_CALM = Shape(0, "", True, False, False, False, False, False, DAY / 2, 1000, 0.9, Faults())
+_CALM = Shape(0, "", True, False, DAY / 2, 1000, 0.9, Faults())
 
 
 class Evening(Theatre[FastWorld]):
@@ -116,14 +116,7 @@ def _jobs(world: FastWorld) -> Iterator[tuple[str, Job]]:
         yield f"embed {letter} {number}", embed_job(world, f"memory://{letter}")
     if shape.collects:
         yield "gc", collector_job(world, shape.grace)
-    if shape.reads:
-        yield "reader", reader_job(world)
-    if shape.pins:
-        yield "pinner", pinner_job(world)
-    if shape.rolls_back:
-        yield "rollback", rollback_job(world)
-    if shape.changes:
-        yield "owner", owner_job(world, world.written)
+    yield from bystander_jobs(world, shape, world.written)
 
 
 def _settle(world: FastWorld) -> None:

@@ -12,6 +12,7 @@ from facebatch.faces.models import ModelCard, ModelFile
 from facebatch.gallery.commits import KEY_LENGTH
 from facebatch.storage.digest import digest
 from simulation.faults import Faults
+from simulation.jobs import Bystanders
 from simulation.rules import Listed, Rules
 from simulation.world import DAY, World, seeded
 
@@ -27,7 +28,7 @@ class Shard(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Bystanders):
     """What happens in a schedule, beside the order in which it does."""
 
     past: int
@@ -36,12 +37,7 @@ class Shape:
     """Last letters of the sources that are embedded; one that is there twice has duplicate drivers."""
     leases: bool
     """Whether drivers lease the gallery, which they need not where nobody collects."""
-    changes: bool
-    """Whether the owner of a source changes it meanwhile."""
     collects: bool
-    reads: bool
-    pins: bool
-    rolls_back: bool
     grace: timedelta
     page: int
     """Objects per page of a list."""

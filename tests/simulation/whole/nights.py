@@ -8,7 +8,7 @@ import pytest
 
 from facebatch.images.records import ImageShard
 from simulation.faults import Faults
-from simulation.jobs import Job, collector_job, late, owner_job, pinner_job, reader_job, rollback_job
+from simulation.jobs import Job, bystander_jobs, collector_job, late
 from simulation.rules import listed
 from simulation.scheduler import Actor, never
 from simulation.theatre import Plant, Theatre, sound
@@ -141,14 +141,7 @@ def _jobs(world: WholeWorld, deletions: str | None) -> Iterator[tuple[str, Job]]
         yield "index", index_job(world)
     if shape.collects:
         yield "gc", _collections(world)
-    if shape.reads:
-        yield "reader", reader_job(world)
-    if shape.pins:
-        yield "pinner", pinner_job(world)
-    if shape.rolls_back:
-        yield "rollback", rollback_job(world)
-    if shape.changes:
-        yield "owner", owner_job(world, list(world.sources.values()))
+    yield from bystander_jobs(world, shape, list(world.sources.values()))
 
 
 def _collections(world: WholeWorld) -> Job:

@@ -28,7 +28,7 @@ class RowRules(Rules):
         """By shard key, whatever was ever listed."""
         self.asked: dict[str, DeletionRequest] = {}
         """Deletions handed out so far, by the digest of their file."""
-        self.as_of: date | None = None
+        self._due: date | None = None
         """The latest day by whose end templates may have expired; None where nothing expires."""
         self._carried_out: dict[int, tuple[str, ...]] = {}
         """Requests by number of the snapshot."""
@@ -36,6 +36,10 @@ class RowRules(Rules):
         self._orders = Orders()
         self.live: frozenset[str] = frozenset()
         """Template ids of the head."""
+
+    def expires_by(self, day: date) -> None:
+        """A job may erase by this day: a night by its own, a rollback by its clock. What it erases stays erased."""
+        self._due = max(day, self._due or day)
 
     def carried_out(self, request: DeletionRequest, seq: int) -> None:
         """A run with these deletions was told that it ended with this snapshot."""
@@ -54,6 +58,8 @@ class RowRules(Rules):
         if not len(set(dead)) == len(dead) == len(listed) - len(self.live) == len(listed) - snapshot.templates:
             self.report(f"{key} has {len(dead)} tombstones for {len(listed)} templates of which {len(self.live)} live")
         self._in_segments(key, snapshot)
+        if self._due is not None and snapshot.restates is not None:
+            self.expires_by(snapshot.created_at.date())
         for shard in snapshot.shards:
             self._complete(key, shard)
         self._ordered(key, snapshot)
@@ -77,7 +83,7 @@ class RowRules(Rules):
                 self.report(f"{key} lacks the template of {face.image_id}, which nobody asked to erase")
 
     def _may_be_erased(self, face: Face) -> bool:
-        if face.expires_at is not None and self.as_of is not None and face.expires_at < end_of(self.as_of):
+        if face.expires_at is not None and self._due is not None and face.expires_at < end_of(self._due):
             return True
         return any(
             deletion.id in (face.template_id, face.subject_id) or face.image_id in self._images(deletion.id)

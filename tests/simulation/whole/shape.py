@@ -5,13 +5,14 @@ from datetime import timedelta
 from random import Random
 
 from simulation.faults import Faults
+from simulation.jobs import Bystanders
 from simulation.world import DAY, seeded
 
 _CALM = Faults()
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Bystanders):
     """Drawn from the seed."""
 
     sources: int = 1
@@ -24,11 +25,6 @@ class Shape:
     """Each driver of reindex looks after one source, and one of them has the deletions."""
     indexes: bool = False
     collects: bool = False
-    reads: bool = False
-    pins: bool = False
-    rolls_back: bool = False
-    changes: bool = False
-    """Whether the owner of a source changes it while drivers are at work."""
     deletes: bool = False
     expires: bool = False
     budget: int = 0

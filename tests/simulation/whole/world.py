@@ -103,7 +103,8 @@ class WholeWorld(World):
     def begin_night(self, number: int) -> None:
         """Night 0 is that of DAWN."""
         self._today = (DAWN + number * DAY).date()
-        self.rules.as_of = self._today if self.shape.expires else None
+        if self.shape.expires:
+            self.rules.expires_by(self._today)
 
     def reindex_config(self, uris: tuple[str, ...], deletions: str | None) -> ReindexConfig:
         """Of a driver of tonight that looks after these sources."""
