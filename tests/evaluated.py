@@ -1,7 +1,7 @@
 """Evaluations of a drawn population, small enough to be made in a second: what pages, files and plots are made from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 
@@ -33,7 +33,15 @@ OCCASION = Occasion(
     at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
     templates=560,
 )
-COSTS = (CostRow("a search", 3.214, "ms", "one core"),)
+COSTS = (
+    CostRow("a search", 3.214, "ms", "one core"),
+    CostRow("embed a probe", 41.5, "ms", "median of 60 images", low=38.25, high=47.75, count=60, method="quartiles"),
+    replace(
+        CostRow("a search", 0.0625, "ms", "the exact scan", gallery=10, templates=12, low=0.0525, high=0.0725, count=7),
+        method="quartiles",
+    ),
+    CostRow("a search", None, "ms", "not timed, since that would take too long", gallery=560, templates=600),
+)
 GROUPS = (
     GroupSpec(name="a", subjects=300, mated_people=150, non_mated_people=300, mate=0.5, failure=0.02),
     GroupSpec(name=EVIL, subjects=200, mated_people=100, non_mated_people=200, alike=0.1, mate=0.4, failure=0.05),

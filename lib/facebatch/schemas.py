@@ -21,6 +21,8 @@ class Outcome(StrEnum):
     """Decoded; the detector found no face at or above its threshold."""
     FILTERED_QUALITY = "filtered_quality"
     """Faces were found, and each was rejected with a reason."""
+    REFUSED = "refused"
+    """Not to be searched: by policy, and then nothing was decoded, for a crowd, or for want of the designated face."""
     DECODE_ERROR = "decode_error"
     """The bytes are not a readable image of a supported format."""
     TRUNCATED = "truncated"
@@ -81,8 +83,8 @@ def templates(dim: int) -> pa.Schema:
 
 
 REJECTED = pa.list_(pa.struct([pa.field("box", BOX, nullable=False), pa.field("reason", pa.string(), nullable=False)]))
-"""Faces found and not kept, with the reason: too_small, small_inter_eye, not_largest, too_many_faces, not_designated,
-or model_error."""
+"""Faces found and not kept, with the reason: too_small, small_inter_eye, not_largest, too_many_faces, crowd,
+not_designated, or model_error."""
 
 LEDGER = pa.schema(
     [
@@ -178,6 +180,25 @@ FIGURES = pa.schema(
 """Figures of an evaluation, one per row; what none of the columns tells apart is told by the name. In the order of the
 report. Finite numbers only."""
 
+COSTS = pa.schema(
+    [
+        pa.field("what", pa.string(), nullable=False),  # e.g. a search; several rows of it differ by gallery and basis
+        pa.field("value", pa.float64()),  # in `unit`; negative only where mates were won; absent: see `basis`
+        pa.field("unit", pa.string(), nullable=False),  # ms, bytes, or what a share is of
+        pa.field("basis", pa.string(), nullable=False),  # how it was obtained, in words
+        pa.field("gallery", pa.int64()),  # N, subjects, 1 or more; absent: the gallery's own, or any
+        pa.field("templates", pa.int64()),  # compared with each probe, 1 or more, where `gallery` is given
+        pa.field("low", pa.float64()),  # of the interval that `method` names, in `unit`
+        pa.field("high", pa.float64()),  # not below low
+        pa.field("count", pa.int64()),  # how often it was measured, or the numerator of value
+        pa.field("n", pa.int64()),  # denominator, where the value is a share
+        pa.field("people", pa.int64()),  # different ones behind n
+        pa.field("method", pa.string()),  # quartiles of times; 95 % by wilson or bootstrap of shares
+    ]
+)
+"""What templates and searches of an evaluation took, in the order of the report. Finite numbers only. Times differ from
+run to run, so this table does too: nothing that must be the same bytes is made of it."""
+
 STORED = {
     "ledger": LEDGER,
     "timings": TIMINGS,
@@ -186,5 +207,6 @@ STORED = {
     "rows": ROWS,
     "tombstones": TOMBSTONES,
     "figures": FIGURES,
+    "costs": COSTS,
 }
 """Tables of fixed shape by name; `templates` depends on the dimension of the model."""

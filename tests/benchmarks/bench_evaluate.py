@@ -1,11 +1,14 @@
 """How long an evaluation takes: `make bench-evaluate ARGS='--probes 10000 100000 --json FILE'`.
 
 Lists of 50 candidates from a gallery of a million, half of the probes mated, two probes a person. Joining and checking
-the tables, all figures with 1 000 bootstrap replicates, and the growth curves are timed apart. Nothing is asserted.
+the tables, and the report with 1 000 bootstrap replicates are timed; of the report again apart: the figures of all of
+the gallery, error rates over its size, and thresholds over its size. Peak memory is that of the process so far. Nothing
+is asserted.
 """
 
 import argparse
 import json
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +23,11 @@ from facebatch.evaluate.bootstrap import ResampleSpec
 from facebatch.evaluate.error_rates import IdentificationSpec, measure
 from facebatch.evaluate.growth import grow
 from facebatch.evaluate.inputs import Inputs
+from facebatch.evaluate.report import ReportSpec, gallery_sizes, report
 from facebatch.evaluate.searches import Searches, collect
-from facebatch.evaluate.threshold_growth import threshold_at_size
+from facebatch.evaluate.threshold_growth import thresholds_at_sizes
 from facebatch.evaluate.thresholds import threshold_at
 
-TARGET = 0.01
 Row = dict[str, Any]
 
 
@@ -65,25 +68,28 @@ def timed(name: str, work: Callable[[], Any], row: Row) -> Any:
     return found
 
 
-def curves(searches: Searches, spec: ResampleSpec) -> None:
-    """Three curves of six points each."""
-    sizes = [searches.gallery.size // factor for factor in (100, 30, 10, 3, 2, 1)]
-    grow(searches, sizes, threshold_at(searches, TARGET), spec)
-    for size in sizes:
-        threshold_at_size(searches, size, TARGET, spec)
+def parts(searches: Searches, spec: ReportSpec, row: Row) -> None:
+    """What a report is made of, one after another."""
+    wanted, resample = spec.identification, spec.identification.resample
+    sizes = gallery_sizes(searches.gallery.size, spec.sizes)
+    thresholds = [threshold_at(searches, target) for target in wanted.targets]
+    timed("measure", lambda: measure(searches, wanted), row)
+    timed("growth", lambda: [grow(searches, sizes, threshold, resample) for threshold in thresholds], row)
+    timed("thresholds", lambda: thresholds_at_sizes(searches, sizes, wanted.targets, resample), row)
 
 
 def race(probes: int, gallery: int, length: int, replicates: int) -> Row:
     """One size."""
     inputs = tables(probes, gallery, length)
-    spec = ResampleSpec(replicates=replicates)
+    spec = ReportSpec(identification=IdentificationSpec(resample=ResampleSpec(replicates=replicates)))
     row: Row = {"probes": probes, "gallery": gallery, "length": length, "replicates": replicates}
     searches = timed("collect", lambda: collect(inputs), row)
-    figures = timed("measure", lambda: measure(searches, IdentificationSpec(thresholds=(0.3, 0.4), resample=spec)), row)
-    timed("growth", lambda: curves(searches, spec), row)
+    figures = timed("report", lambda: report(searches, spec), row).identification
+    parts(searches, spec, row)
     last = figures.targets[-1]
     missed = None if last.rates is None else last.rates.fnir.counted
-    return row | {"threshold": last.threshold, "fnir": missed and missed.value}
+    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return row | {"peak_mib": peak, "threshold": last.threshold, "fnir": missed and missed.value}
 
 
 def main() -> None:

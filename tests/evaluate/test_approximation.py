@@ -23,6 +23,7 @@ def test_exact_lists_lose_nothing() -> None:
     assert (found.recall.count, found.recall.n) == (6, 6)
     assert found.penalty == 0
     assert found.interval == pytest.approx((0.0, rate(0, 2).high)), "of two people, none lost"
+    assert found.method == "wilson"
 
 
 def test_lost_candidates_and_mates_are_counted() -> None:
@@ -30,6 +31,7 @@ def test_lost_candidates_and_mates_are_counted() -> None:
     found = compare(lists(SCORES), lists(lossy), 2, SPEC)
     assert (found.recall.count, found.recall.n) == (4, 6)
     assert (found.exact_fnir.value, found.fnir.value, found.penalty) == (0.0, 0.5, 0.5)
+    assert found.method == "bootstrap"
     first = compare(lists(SCORES), lists(lossy), 1, SPEC)
     assert (first.recall.count, first.recall.n) == (2, 3)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluate.small import VECTORS, searched
-from facebatch.evaluate.bootstrap import ResampleSpec, draw, people_of, ratios, spread
+from facebatch.evaluate.bootstrap import ResampleSpec, draw, people_of, ratios, ratios_of_each, spread
 from facebatch.evaluate.error_rates import IdentificationSpec, at_targets, at_thresholds, measure
 from facebatch.evaluate.identification import attempted, fnir
 from facebatch.evaluate.intervals import trials_to_show
@@ -75,6 +75,25 @@ def test_people_are_drawn_whole_and_as_many_as_there_are() -> None:
     assert counts.shape == (100, 3)
     assert (counts.sum(axis=1) == 3).all()
     assert counts.mean(axis=0) == pytest.approx(1, abs=0.3)
+
+
+@pytest.mark.parametrize("width", [1, 1_000_000, 4_000_000])
+def test_how_many_are_drawn_at_a_time_changes_nothing(width: int) -> None:
+    people = people_of(np.arange(333))
+    whole = np.concatenate(list(draw(people, 333, SPEC, 0)))
+    parts = list(draw(people, width, SPEC, 0))
+    assert len(parts) == {1: 1, 1_000_000: 25, 4_000_000: 100}[width]
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_fractions_together_give_what_each_gives_alone() -> None:
+    s = mixed()
+    people = people_of(s.person)
+    above = np.random.default_rng(2).random((len(s.person), 2))
+    fractions = [(above, np.ones_like(above)), (above[:, :1], np.ones((len(above), 1)))]
+    together = ratios_of_each(people, fractions, SPEC, MATED)
+    for (numerators, denominators), found in zip(fractions, together, strict=True):
+        assert np.array_equal(found, ratios(people, numerators, denominators, SPEC, MATED))
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_does_not() -> None:

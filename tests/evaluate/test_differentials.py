@@ -13,6 +13,7 @@ from facebatch.evaluate import identification
 from facebatch.evaluate.bootstrap import ResampleSpec
 from facebatch.evaluate.cross_groups import cross_groups
 from facebatch.evaluate.differentials import Differentials, DifferentialSpec, differentials
+from facebatch.evaluate.error_rates import failure_to_extract
 from facebatch.evaluate.group_rates import by_group, false_positives, non_matches
 from facebatch.evaluate.groups import groupings
 from facebatch.evaluate.population import GroupSpec, PopulationSpec, known_rates
@@ -61,6 +62,7 @@ def test_parts_agree_with_each_other_and_with_the_searches() -> None:
             ]
             assert level.lists.false == level.matrix.overall.count
     assert found.groups[0].rank_one_miss.overall.count == identification.fnir(s, rank=1).count
+    assert {one.ftx.overall for one in found.groups} == {failure_to_extract(s, SPEC.resample)}
 
 
 def test_the_same_seed_gives_the_same_report() -> None:

@@ -12,6 +12,8 @@ from evaluate import reference
 from evaluate.small import EXAMPLES, GRID, VECTORS, searched, worlds
 from facebatch.errors import ConfigError
 from facebatch.evaluate import identification as one
+from facebatch.evaluate.bootstrap import ResampleSpec
+from facebatch.evaluate.error_rates import failure_to_extract
 from facebatch.evaluate.thresholds import allowed, threshold_at
 from labelled import World
 
@@ -129,7 +131,7 @@ def test_lists_that_end_above_the_threshold_are_capped() -> None:
 def test_failures_to_enrol_stay_in_the_gallery() -> None:
     s = searched(World([[0.5, 0.4, 0.3], [0.5, 0.1, 0.1]], [1, None], 2, failed=frozenset({1}), lost=frozenset({1})))
     assert share(one.failure_to_enrol(s)) == (1, 3)
-    assert share(one.failure_to_extract(s)) == (1, 2)
+    assert share(failure_to_extract(s, ResampleSpec(replicates=100))) == (1, 2)
     assert s.gallery.size == 3
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from PIL import Image
 
 from facebatch.cli import main
 from facebatch.config import EmbedConfig, EvaluateConfig, IndexConfig
 from facebatch.errors import ConfigError, GateError, PlanError, StopError
+from facebatch.evaluate.candidate_files import CandidatesSpec
 from facebatch.evaluate.differentials import DifferentialSpec
 from facebatch.evaluate.error_rates import IdentificationSpec
 from facebatch.evaluate.group_limits import AllLimitsSpec, GroupLimitsSpec
@@ -26,8 +28,10 @@ from facebatch.images.source import FieldsSpec, SourceSpec
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, evaluate, index, match
 from facebatch.pipelines.evaluate import EvaluateReport
+from facebatch.pipelines.labelled import read_material
 from facebatch.pipelines.match import MatchReport
 from facebatch.storage.local import LocalStore
+from facebatch.storage.settings import S3Spec
 from page import Page
 from worlds import LOCAL, QUIET, REQUEST
 
@@ -35,6 +39,7 @@ pytestmark = pytest.mark.integration
 FACES = FaceSpec(detector_size=320)
 FIELDS = FieldsSpec(subject_id="subject", groups=("gender", "ethnicity"))
 TARGET = 0.2
+LISTS = CandidatesSpec(uri="lists.parquet", length=50)
 ENROLLED, PROBED = 40, 60
 
 
@@ -125,6 +130,9 @@ def test_page_json_and_table_tell_the_same(evaluated: tuple[EvaluateReport, Path
     told = json.loads(page.with_suffix(".json").read_text())
     table = pl.read_parquet(page.with_suffix(".parquet"))
     assert len(told["figures"]) == len(table) > 100
+    costs = pl.read_parquet(page.with_suffix(".costs.parquet")).to_dicts()
+    assert [{name: cell for name, cell in row.items() if cell is not None} for row in costs] == told["costs"]
+    assert {"decode a probe", "a search"} <= {row["what"] for row in costs}
     assert told["occasion"]["model_name"] == "open_yunet_omz"
     text = page.read_text()
     assert "never identifications" in text
@@ -156,6 +164,39 @@ def test_a_finished_search_gives_the_same_figures(
     assert before == after
 
 
+def test_the_lists_of_a_search_as_bare_files_give_the_same_figures(
+    site: Site, evaluated: tuple[EvaluateReport, Path], tmp_path: Path
+) -> None:
+    _, results = evaluated
+    search = search_of(results)
+    labels = read_material(search, None, None, S3Spec()).inputs.truth
+    labels.with_columns(failed=pl.lit(False)).collect().write_parquet(tmp_path / "truth.parquet")
+    limits = AllLimitsSpec(rank_one_miss_most=0.1)
+    config = site.config(tmp_path, probes=None, results=None, search=search, exact=search, limits=limits)
+    parts = CandidatesSpec(uri=f"{search}/candidates", length=config.match.length)
+    bare = {"search": None, "candidates": parts, "truth": str(tmp_path / "truth.parquet")}
+    told = []
+    for one in (config, config.model_copy(update=bare)):
+        report = evaluate.run(one, QUIET)
+        told.append(json.loads(Path(report.page).with_suffix(".json").read_text()))
+        assert report.approved_for_use
+    first, again = told
+    for name in ("figures", "limits", "approved_for_use"):
+        assert first[name] == again[name], name
+    for name in ("gallery", "snapshot", "model", "model_name", "templates"):
+        assert first["occasion"][name] == again["occasion"][name], name
+    assert again["costs"] == [row for row in first["costs"] if row["unit"].startswith("of ")]
+    assert len(again["costs"]) == 6
+    assert [one for one in again["findings"] if one not in first["findings"]] == [
+        {
+            "name": "candidates.from_files",
+            "rows": ENROLLED * PROBED,
+            "weight": "note",
+            "words": "candidates were read from files and not from a search",
+        }
+    ]
+
+
 def test_what_lists_lose_against_exact_ones_is_among_the_costs(
     site: Site, evaluated: tuple[EvaluateReport, Path], tmp_path: Path
 ) -> None:
@@ -164,12 +205,41 @@ def test_what_lists_lose_against_exact_ones_is_among_the_costs(
     config = site.config(tmp_path, probes=None, results=None, search=search, exact=search)
     told = json.loads(Path(evaluate.run(config, QUIET).page).with_suffix(".json").read_text())
     costs = {row["what"]: row["value"] for row in told["costs"]}
+    spread = {row["what"]: (row["low"], row["high"], row["count"], row["n"]) for row in told["costs"] if "n" in row}
+    assert len(spread) == 6
+    assert spread["recall@10"][2:] == (10 * PROBED, 10 * PROBED)
+    assert spread["mates lost at rank 1"][2:] == (0, ENROLLED)
+    assert all(0 <= low <= high <= 1 for low, high, _, _ in spread.values())
     assert {name: value for name, value in costs.items() if "recall" in name or "lost" in name} == {
         **{f"recall@{rank}": 1.0 for rank in (1, 10, 50)},
         **{f"mates lost at rank {rank}": 0.0 for rank in (1, 10, 50)},
     }
     assert costs["a template, stored"] > 100
     assert costs["a search"] > 0
+
+
+def test_a_photo_without_a_face_is_a_miss_of_the_person_it_was_given_with(
+    site: Site, data_dir: Path, tmp_path: Path
+) -> None:
+    people = [row for row in photos(data_dir, "smiling") if row["identity"].startswith("lon")][:3]
+    pack(data_dir, people, tmp_path / "probes.tar")
+    with tarfile.open(tmp_path / "probes.tar", "a") as archive:
+        blank = io.BytesIO()
+        Image.new("RGB", (200, 200), "grey").save(blank, "PNG")
+        side = json.dumps({"subject": people[0]["identity"], "gender": "female"}).encode()
+        for name, content in (("blank.png", blank.getvalue()), ("blank.json", side)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    probes = SourceSpec(uri=str(tmp_path / "probes.tar"), kind="tar", fields=FIELDS)
+    config = site.config(tmp_path, probes=probes, limits=AllLimitsSpec(rank_one_miss_most=0.5))
+    report = evaluate.run(config, QUIET)
+    assert (report.mated, report.rank_one_miss, report.approved_for_use) == (4, 0.25, True)
+    finished = config.model_copy(update={"probes": None, "results": None, "search": search_of(tmp_path)})
+    with pytest.raises(GateError, match=r"limit\.failures_known: not shown(.|\n)* 1 failed probes have no truth"):
+        evaluate.run(finished, QUIET)
+    pages = [Page(path.read_text()).words for path in sorted((tmp_path / "report").glob("*.html"))]
+    assert sorted("Incomplete: 1 probe failed without a word" in words for words in pages) == [False, True]
 
 
 def test_a_published_verdict_lets_match_search_at_its_threshold(
@@ -249,8 +319,11 @@ def test_a_misspelt_limit_is_refused_before_anything_is_read(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"search": "x"}, "give either search"),
-        ({"probes": None}, "give either search"),
+        ({"search": "x"}, "search and probes are given, and lists have one source; keep one of them"),
+        ({"candidates": LISTS}, "candidates and probes are given, and lists have one source; keep one of them"),
+        ({"candidates": LISTS, "search": "x"}, "search and candidates and probes are given"),
+        ({"probes": None}, "no candidate lists are named; give one of search, .*; candidates, .*; probes"),
+        ({"probes": None, "candidates": LISTS}, "truth: this setting is required with candidates"),
         ({"results": None}, "results: this setting is required"),
         ({"match": MatchSpec(floor=0.3)}, "leave both out"),
         ({"match": MatchSpec(fpir=0.3)}, "leave both out"),

@@ -1,5 +1,6 @@
 """The material of an evaluation, read from a finished search and files of labels."""
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -7,6 +8,9 @@ import pytest
 from PIL import Image
 
 from facebatch.errors import ConfigError, CorruptError, NotFoundError, StopError
+from facebatch.evaluate.bootstrap import ResampleSpec
+from facebatch.evaluate.error_rates import failure_to_extract
+from facebatch.evaluate.identification import fnir
 from facebatch.evaluate.searches import Searches, collect
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines.labelled import Material, read_labels, read_material
@@ -41,10 +45,31 @@ def test_probes_are_mated_when_their_subject_is_enrolled(searched: tuple[World, 
     assert searches.gallery.size == 8
     assert searches.length == 5
     assert (searches.mate_rank[searches.mated] == 1).all()
+    assert found.manifest is not None
     assert found.manifest.snapshot == found.snapshot.seq
-    # the photo without a face has no template, and nothing else says whom it shows
     assert any("blank" in example for finding in searches.findings for example in finding.examples)
-    assert not searches.failed.any()
+    assert not searches.failed.any(), "without the source nothing says whom a photo without a template shows"
+
+
+def test_a_failed_probe_is_labelled_by_what_came_with_it(searched: tuple[World, str]) -> None:
+    world, _ = searched
+    photos = world.root / "probe-photos"
+    enrolled = sorted(photos.glob("lon*"))[0]
+    shutil.copy(photos / "nobody" / "blank.jpg", enrolled / "blank.jpg")
+    results = search(world, match=MatchSpec(length=5)).results
+    probes = world.match().probes
+    searches = collect(read_material(results, None, None, S3, probes).inputs)
+    assert [finding.name for finding in searches.findings] == []
+    failed = {probe: bool(mated) for probe, mated, lost in _rows(searches) if lost}
+    assert failed == {f"{enrolled.name}/blank.jpg": True, "nobody/blank.jpg": False}
+    counted = fnir(searches)
+    assert (counted.count, counted.n) == (1, 8), "a miss, as NIST counts"
+    lost = failure_to_extract(searches, ResampleSpec(replicates=100))
+    assert (lost.count, lost.n, lost.people) == (2, 10, 9)
+
+
+def _rows(searches: Searches) -> list[tuple[str, bool, bool]]:
+    return list(zip(searches.probe_ids, searches.mated.tolist(), searches.failed.tolist(), strict=True))
 
 
 def test_a_file_of_truth_decides_and_brings_labels(searched: tuple[World, str], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from facebatch.errors import StopError
 from facebatch.evaluate.bootstrap import ResampleSpec, people_of, ratios, spread
 from facebatch.evaluate.identification import NO_THRESHOLD, fnir, hits
-from facebatch.evaluate.intervals import Rate, informed, rate_over_people
+from facebatch.evaluate.intervals import Method, Rate, informed, rate_over_people
 from facebatch.evaluate.searches import Searches
 from facebatch.evaluate.thresholds import MATED, NON_MATED
 
@@ -31,6 +31,8 @@ class Approximation:
     interval: tuple[float, float] | None
     """95 % of `penalty`, by a bootstrap over people that keeps both lists of a probe together. Where no mate was lost,
     0 and Wilson's bound of as many trials as people."""
+    method: Method
+    """Of `interval`."""
 
 
 def compare(
@@ -51,6 +53,8 @@ def compare(
     lost = misses[1].astype(np.float64) - misses[0]
     mates = people_of(exact.person[exact.mated])
     differences = ratios(mates, lost[:, None], np.ones((len(lost), 1)), spec, MATED)
+    spanned = spread(differences)[0] if len(lost) else (0.0, 0.0)
+    interval = informed(spanned, mates.count) if len(lost) else None
     return Approximation(
         k=k,
         recall=_recall(exact, found, k, spec),
@@ -58,7 +62,8 @@ def compare(
         exact_fnir=fnir(exact, rank=k, threshold=threshold),
         fnir=fnir(found, rank=k, threshold=threshold),
         penalty=float(lost.mean()) if len(lost) else None,
-        interval=informed(spread(differences)[0], mates.count) if len(lost) else None,
+        interval=interval,
+        method="bootstrap" if interval == spanned else "wilson",
     )
 
 

@@ -4,7 +4,7 @@ B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapters
 replicate is how often each person was drawn, and every figure is a sum weighted by that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from facebatch.spec import Spec
 Counts = npt.NDArray[np.int32]
 Replicates = npt.NDArray[np.float64]
 CHUNK_WEIGHTS = 4_000_000
-"""Weights held at a time; replicates are drawn in chunks of as many as fit. Part of what a seed means."""
+"""Weights held at a time; replicates are drawn in chunks of as many as fit, which changes nothing of what is drawn."""
 
 
 class ResampleSpec(Spec):
@@ -53,7 +53,7 @@ def draw(people: People, width: int, spec: ResampleSpec, stream: int) -> Iterato
     """(b, people.count) in turn, `spec.replicates` rows in all: how often each person was drawn, with replacement.
 
     b is such that (b, width) numbers stay below CHUNK_WEIGHTS. Another `stream` draws independently of this one, the
-    same stream with the same people and width draws the same. Nothing for no people.
+    same stream with the same number of people draws the same, whatever the width. Nothing for no people.
     """
     if not people.count:
         return
@@ -77,13 +77,25 @@ def ratios(
 
     With numerators of 0 and 1 and denominators of 1 that is a share; (0, m) when there are no people.
     """
-    above, below = people.sums(numerators), people.sums(denominators)
-    found = [np.empty((0, numerators.shape[1]))]
+    (found,) = ratios_of_each(people, [(numerators, denominators)], spec, stream)
+    return found
+
+
+def ratios_of_each(
+    people: People,
+    fractions: Sequence[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]],
+    spec: ResampleSpec,
+    stream: int,
+) -> list[Replicates]:
+    """`ratios` of each pair of numerators and denominators, drawn once for all: the same as one by one, bit for bit."""
+    sums = [(people.sums(numerators), people.sums(denominators)) for numerators, denominators in fractions]
+    found = [[np.empty((0, numerators.shape[1]))] for numerators, _ in fractions]
     for counts in draw(people, people.count, spec, stream):
         weights = counts.astype(np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
-            found.append((weights @ above) / (weights @ below))
-    return np.concatenate(found)
+            for (above, below), parts in zip(sums, found, strict=True):
+                parts.append((weights @ above) / (weights @ below))
+    return [np.concatenate(parts) for parts in found]
 
 
 def spread(replicates: Replicates) -> list[tuple[float, float]]:

@@ -99,17 +99,28 @@ def check_probes(coded: Coded) -> tuple[Finding, ...]:
     lost = "probes have neither candidates nor a recorded failure; search them or record it"
     short = f"lists hold fewer than {full} candidates" + ("" if cut else ": mates may be missing from them")
     both = "probes have candidates and a recorded failure; one of them is wrong"
+    longest = size.max(initial=0)
+    cut_short = f"lists, all of them, hold fewer than {full} candidates, at most {longest}, and no floor is said; "
+    cut_short += "give the length or the floor that they were cut to"
     return (
         *_about(coded, "truth.without_candidates", "note" if cut else "stop", empty, unfound if cut else lost),
         *_about(coded, "failed.with_candidates", "stop", np.flatnonzero(failed & (size > 0)), both),
         *_about(coded, "lists.short", "note", np.flatnonzero((size > 0) & (size < full)), short),
+        *_about(coded, "lists.never_full", "stop", _cut_short(coded, size, full), cut_short),
     )
+
+
+def _cut_short(coded: Coded, size: npt.NDArray[np.int64], full: int) -> npt.NDArray[np.int64]:
+    """Probes with candidates, where no list is as long as a search without a floor would make each of them."""
+    made = np.flatnonzero(size > 0)
+    return made if coded.floor is None and size.max(initial=0) < full else made[:0]
 
 
 def check_truth(coded: Coded) -> tuple[Finding, ...]:
     """What truth knows and the other tables do not, and the reverse."""
     probes, strangers = coded.probes, coded.strangers
     named = probes.filter(pl.col("subject_id").is_not_null())["subject_id"]
+    unsaid = "failed probes have no truth and are left out of all rates; give truth with a row for each"
     return (
         *find(
             "candidates.without_truth",
@@ -117,7 +128,7 @@ def check_truth(coded: Coded) -> tuple[Finding, ...]:
             strangers["probe_id"],
             f"probes with {strangers['rows'].sum()} candidates have no truth and are left out",
         ),
-        *find("failed.without_truth", "note", coded.failed_strangers, "failed probes have no truth and are left out"),
+        *find("failed.without_truth", "note", coded.failed_strangers, unsaid),
         *find(
             "truth.subject_not_in_gallery",
             "note",

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from facebatch.evaluate import identification
 from facebatch.evaluate.bootstrap import Replicates, ResampleSpec, people_of, ratios, spread
+from facebatch.evaluate.group_rates import EVERYBODY
 from facebatch.evaluate.identification import Failures, Misses, Selectivity, attempted, hits
 from facebatch.evaluate.intervals import Rate, rate_over_people, trials_for_thirty, trials_to_show
 from facebatch.evaluate.searches import Searches
@@ -115,13 +116,18 @@ def measure(searches: Searches, spec: IdentificationSpec) -> IdentificationFigur
         length=searches.length,
         floor=searches.floor,
         fte=identification.failure_to_enrol(searches),
-        ftx=identification.failure_to_extract(searches),
+        ftx=failure_to_extract(searches, spec.resample),
         cmc=tuple(zip(ranks, shares[:-1], strict=True)),
         investigation=shares[-1],
         misses=identification.misses(searches),
         targets=at_targets(searches, spec.targets, spec.resample),
         thresholds=at_thresholds(searches, spec.thresholds, spec.resample),
     )
+
+
+def failure_to_extract(searches: Searches, spec: ResampleSpec) -> Rate:
+    """FTX: share of probes, mated or not, that gave no template; of everyone as `group_rates` tells it by group."""
+    return _shares(searches, np.ones_like(searches.failed), [searches.failed], spec, EVERYBODY)[0]
 
 
 def at_thresholds(searches: Searches, thresholds: Sequence[float], spec: ResampleSpec) -> tuple[ErrorRates, ...]:

@@ -1,7 +1,7 @@
 """What is wrong with, or worth knowing about, the material of an evaluation: named, counted, with examples."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import polars as pl
@@ -28,12 +28,16 @@ class Finding:
     examples: tuple[str, ...]
     """Up to EXAMPLES ids of probes, subjects or groups, ascending."""
     weight: Weight
+    origin: str | None = None
+    """URI of what was read; None where that is not known."""
 
     @property
     def line(self) -> str:
         """For a person."""
-        first = f" (first: {', '.join(self.examples)})" if self.examples else ""
-        return f"{self.name}: {self.rows} {self.words}{first}"
+        first = f"first: {', '.join(self.examples)}" if self.examples else ""
+        where = f"in {self.origin}" if self.origin else ""
+        told = "; ".join(part for part in (first, where) if part)
+        return f"{self.name}: {self.rows} {self.words}{f' ({told})' if told else ''}"
 
 
 def find(name: str, weight: Weight, ids: pl.Series, words: str, rows: int | None = None) -> tuple[Finding, ...]:
@@ -42,6 +46,11 @@ def find(name: str, weight: Weight, ids: pl.Series, words: str, rows: int | None
         return ()
     examples = tuple(ids.drop_nulls().unique().bottom_k(EXAMPLES).sort().to_list())
     return (Finding(name, ids.len() if rows is None else rows, words, examples, weight),)
+
+
+def located(findings: Iterable[Finding], origins: Mapping[str, str]) -> tuple[Finding, ...]:
+    """The same findings with the origin of their table, by the first part of their name, where `origins` has it."""
+    return tuple(replace(one, origin=origins.get(one.name.partition(".")[0], one.origin)) for one in findings)
 
 
 def require_usable(findings: Iterable[Finding]) -> None:

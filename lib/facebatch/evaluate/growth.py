@@ -13,7 +13,8 @@ galleries, by the hypergeometric distribution, so that nothing is simulated and 
 
 Lists end at rank L, or at a floor. A figure is exact where this hides nothing, and otherwise lies between two bounds:
 c is at least L, at most N, where a full list ends at or above T; a mate beyond rank L may be anywhere behind L others,
-unless the list ends below T. T below a floor gives the figures of the floor.
+unless the list ends below T. A mate that ends a full list is taken as ahead of everybody beyond it, as `searches` does,
+though one of them may be equal. T below a floor gives the figures of the floor.
 The galleries are parts of one gallery: the figures say how size matters, not how people elsewhere differ.
 """
 
@@ -24,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facebatch.errors import ConfigError
-from facebatch.evaluate.bootstrap import ResampleSpec, people_of, ratios, spread
+from facebatch.evaluate.bootstrap import ResampleSpec, people_of, ratios_of_each, spread
 from facebatch.evaluate.draws import at_most_drawn, none_drawn
 from facebatch.evaluate.identification import known_rank
 from facebatch.evaluate.intervals import informed
@@ -76,8 +77,20 @@ def grow(
 
     ConfigError for a size outside 1 to N or a rank outside 1 to L.
     """
-    known = known_rank(searches, rank)
-    return tuple(_point(searches, require_size(searches, size), threshold, known, spec) for size in sizes)
+    known, wanted = known_rank(searches, rank), [require_size(searches, size) for size in sizes]
+    mated = searches.mated
+    loads = [_loads(searches, size, threshold) for size in wanted]
+    alarms = [_alarms(searches, size, threshold) for size in wanted]
+    losses = [_losses(searches, size, threshold, known) for size in wanted]
+    of_strangers = _means(searches, ~mated, [*loads, *alarms], spec)
+    found = zip(
+        wanted,
+        of_strangers[: len(wanted)],
+        (_share(searches, ~mated, mean) for mean in of_strangers[len(wanted) :]),
+        (_share(searches, mated, mean) for mean in _means(searches, mated, losses, spec)),
+        strict=True,
+    )
+    return tuple(_point(threshold, *means) for means in found)
 
 
 def require_size(searches: Searches, size: int) -> int:
@@ -93,16 +106,14 @@ def may_hide(searches: Searches, threshold: float) -> Mask:
     return searches.full & some_left & (searches.list_end >= np.float32(threshold))
 
 
-def _point(searches: Searches, size: int, threshold: float, rank: int, spec: ResampleSpec) -> GrowthPoint:
-    mated = searches.mated
-    loads = _mean(searches, ~mated, _loads(searches, size, threshold), spec)
-    alarms = _mean(searches, ~mated, _alarms(searches, size, threshold), spec)
-    losses = _mean(searches, mated, _losses(searches, size, threshold, rank), spec)
+def _point(
+    threshold: float, size: int, loads: Bounded | None, fpir: Bounded | None, fnir: Bounded | None
+) -> GrowthPoint:
     return GrowthPoint(
         gallery=size,
         threshold=threshold,
-        fpir=None if alarms is None else _share(searches, ~mated, alarms),
-        fnir=None if losses is None else _share(searches, mated, losses),
+        fpir=fpir,
+        fnir=fnir,
         selectivity=None if loads is None else (loads if loads.high else replace(loads, interval=None)),
         independent_fpir=None if loads is None else 1 - (1 - loads.low / size) ** size,
     )
@@ -130,18 +141,25 @@ def _losses(searches: Searches, size: int, threshold: float, rank: int) -> Numbe
     return np.stack([1 - np.where(hidden, within[-1], hit), 1 - hit])
 
 
-def _mean(searches: Searches, side: Mask, bounds: Numbers, spec: ResampleSpec) -> Bounded | None:
-    """The mean over the searches of one side; None without any."""
+def _means(searches: Searches, side: Mask, bounds: Sequence[Numbers], spec: ResampleSpec) -> list[Bounded | None]:
+    """The mean of each (2, P) over the searches of one side; None for each without any."""
     if not side.any():
-        return None
-    rows = bounds.T[side]
+        return [None for _ in bounds]
+    rows = [both.T[side] for both in bounds]
     stream = MATED if searches.mated[side][0] else NON_MATED
-    replicates = ratios(people_of(searches.person[side]), rows, np.ones_like(rows), spec, stream)
+    fractions = [(both, np.ones_like(both)) for both in rows]
+    drawn = ratios_of_each(people_of(searches.person[side]), fractions, spec, stream)
+    return [_bounded(both, replicates) for both, replicates in zip(rows, drawn, strict=True)]
+
+
+def _bounded(rows: Numbers, replicates: Numbers) -> Bounded:
     (bottom, _), (_, top) = spread(replicates)
     low, high = rows.mean(axis=0).tolist()
     return Bounded(low, high, (bottom, top))
 
 
-def _share(searches: Searches, side: Mask, found: Bounded) -> Bounded:
+def _share(searches: Searches, side: Mask, found: Bounded | None) -> Bounded | None:
+    if found is None or found.interval is None:
+        return found
     people = people_of(searches.person[side]).count
-    return found if found.interval is None else replace(found, interval=informed(found.interval, people))
+    return replace(found, interval=informed(found.interval, people))

@@ -151,10 +151,5 @@ def failure_to_enrol(searches: Searches) -> Rate:
     return rate(int((~searches.gallery.enrolled).sum()), searches.gallery.size)
 
 
-def failure_to_extract(searches: Searches) -> Rate:
-    """FTX: share of probes, mated or not, that gave no template."""
-    return rate(int(searches.failed.sum()), len(searches.failed))
-
-
 def _found(searches: Searches) -> Mask:
     return np.diff(searches.nonmates.starts) > 0

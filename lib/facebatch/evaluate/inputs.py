@@ -1,6 +1,7 @@
 """What an evaluation starts from, and the same as numbers: texts are compared once, here, by joins."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -47,6 +48,8 @@ class Inputs:
     """Similarity at which the search cut its lists off; None where it did not."""
     failed: pl.LazyFrame | None = None
     """probe_id of each probe that gave no template and so was not searched."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """URI that candidates, lists, truth, gallery or failed were read from, for messages; may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,20 @@ def lazy(table: pa.Table) -> pl.LazyFrame:
     return frame.lazy()
 
 
+def candidate_rows(frame: pl.LazyFrame, origin: str) -> pl.LazyFrame:
+    """The columns of `Inputs.candidates` alone, of their types; either of subject_id and template_id may be missing.
+
+    StopError naming `origin` for a column that is missing or of another type.
+    """
+    names = frame.collect_schema().names()
+    if "subject_id" not in names and "template_id" in names:
+        frame = frame.with_columns(subject_id=pl.lit(None, pl.String))
+    return _conform(frame, _CANDIDATES, origin)
+
+
 def code_probes(inputs: Inputs) -> pl.DataFrame:
     """`Coded.probes`. StopError for a column that is missing or of another type."""
-    truth = _conform(inputs.truth, _TRUTH, "truth").sort("probe_id", maintain_order=True)
+    truth = _conform(inputs.truth, _TRUTH, _called(inputs, "truth")).sort("probe_id", maintain_order=True)
     failed = _failed(inputs).with_columns(failed=pl.lit(True))
     joined = truth.join(failed, on="probe_id", how="left", maintain_order="left")
     names = ("subject_id", "person_id", "probe_id")
@@ -91,14 +105,14 @@ def code_probes(inputs: Inputs) -> pl.DataFrame:
 
 def code_subjects(inputs: Inputs) -> pl.DataFrame:
     """`Coded.subjects`. StopError as in `code_probes`."""
-    gallery = _conform(inputs.gallery, _GALLERY, "gallery")
+    gallery = _conform(inputs.gallery, _GALLERY, _called(inputs, "gallery"))
     enrolled = pl.col("enrolled").fill_null(True)
     return gallery.with_columns(enrolled).sort("subject_id", "template_id", nulls_last=True).collect()
 
 
 def code(inputs: Inputs, probes: pl.DataFrame, subjects: pl.DataFrame) -> Coded:
     """Candidates with the rows of `probes` and `subjects`, in which every id occurs once. StopError as above."""
-    candidates = _conform(inputs.candidates, _CANDIDATES, "candidates")
+    candidates = _conform(inputs.candidates, _CANDIDATES, _called(inputs, "candidates"))
     probe = probes.lazy().select("probe_id").with_row_index("probe").with_columns(pl.col("probe").cast(pl.Int64))
     subject = subjects.lazy().with_row_index("subject").with_columns(pl.col("subject").cast(pl.Int64))
     labelled = subject.filter(pl.col("subject_id").is_not_null()).select("subject_id", "subject")
@@ -124,7 +138,12 @@ def code(inputs: Inputs, probes: pl.DataFrame, subjects: pl.DataFrame) -> Coded:
 
 def _failed(inputs: Inputs) -> pl.LazyFrame:
     frame = pl.LazyFrame(schema=_FAILED) if inputs.failed is None else inputs.failed
-    return _conform(frame, _FAILED, "failed").unique()
+    return _conform(frame, _FAILED, _called(inputs, "failed")).unique()
+
+
+def _called(inputs: Inputs, table: str) -> str:
+    """A table in words: its name, and where it is from."""
+    return f"{table} ({inputs.origins[table]})" if table in inputs.origins else table
 
 
 def _conform(frame: pl.LazyFrame, schema: _Columns, origin: str) -> pl.LazyFrame:

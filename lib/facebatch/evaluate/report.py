@@ -1,13 +1,13 @@
 """Everything one evaluation measured: what pages, files and gates are made from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from facebatch.evaluate.bootstrap import ResampleSpec
 from facebatch.evaluate.curves import TradeOff, trade_off
 from facebatch.evaluate.discard import Discard, discard
 from facebatch.evaluate.error_rates import IdentificationFigures, IdentificationSpec, measure
@@ -15,7 +15,7 @@ from facebatch.evaluate.findings import Finding
 from facebatch.evaluate.growth import GrowthPoint, grow
 from facebatch.evaluate.score_histograms import ScoreHistograms, histograms
 from facebatch.evaluate.searches import Searches
-from facebatch.evaluate.threshold_growth import SizedThreshold, threshold_at_size
+from facebatch.evaluate.threshold_growth import SizedThreshold, thresholds_at_sizes
 from facebatch.spec import Spec
 
 
@@ -27,6 +27,8 @@ class ReportSpec(Spec):
     """Gallery sizes at which growth is told, evenly spaced in log N up to N; 0: none."""
     minutes: float = Field(default=1.0, gt=0)
     """Of a reviewer, per candidate."""
+    timing_s: float = Field(default=6.0, ge=0, le=3600)
+    """Seconds for timing searches at those sizes on this machine; 0: none are timed. Decides nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,29 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class CostRow:
-    """What a template or a search costs."""
+    """What a template or a search costs; the columns of `schemas.COSTS`."""
 
     what: str
-    value: float
+    value: float | None
+    """A median where the method is quartiles. None: not measured, and `basis` says why."""
     unit: str
     basis: str
     """How it was obtained, in words."""
+    gallery: int | None = None
+    """N that it holds for; None: the gallery's own, or any."""
+    templates: int | None = None
+    """Compared with each probe, where it is of one N."""
+    low: float | None = None
+    """Of the interval that `method` names."""
+    high: float | None = None
+    count: int | None = None
+    """How often it was measured, or the numerator of a share."""
+    n: int | None = None
+    """Denominator, where the value is a share."""
+    people: int | None = None
+    """Different ones behind n."""
+    method: Literal["quartiles", "wilson", "bootstrap"] | None = None
+    """quartiles: the middle half of what was measured; else the 95 % interval of a share."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,9 +109,7 @@ def report(searches: Searches, spec: ReportSpec) -> Report:
             for point in figures.targets
             if point.threshold is not None
         },
-        threshold_growth={
-            target: _thresholds(searches, sizes, target, resample) for target in spec.identification.targets
-        },
+        threshold_growth=thresholds_at_sizes(searches, sizes, spec.identification.targets, resample),
         minutes=spec.minutes,
         findings=searches.findings,
     )
@@ -105,13 +121,6 @@ def gallery_sizes(size: int, count: int) -> tuple[int, ...]:
         return ()
     spaced = np.geomspace(min(10, size), size, count) if count > 1 else np.array([size])
     return tuple(sorted({round(value) for value in spaced.tolist()}))
-
-
-def _thresholds(
-    searches: Searches, sizes: Sequence[int], target: float, resample: ResampleSpec
-) -> tuple[SizedThreshold, ...]:
-    found = (threshold_at_size(searches, size, target, resample) for size in sizes)
-    return tuple(point for point in found if point is not None)
 
 
 def _threshold_of_middle(figures: IdentificationFigures) -> float | None:

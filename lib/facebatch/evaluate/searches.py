@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from facebatch.evaluate.checks import check_candidates, check_groups, check_ids, check_probes, check_truth
-from facebatch.evaluate.findings import Finding, require_usable
+from facebatch.evaluate.findings import Finding, located, require_usable
 from facebatch.evaluate.inputs import Coded, Inputs, code, code_probes, code_subjects
 
 Mask = npt.NDArray[np.bool_]
@@ -152,9 +152,10 @@ def collect(inputs: Inputs) -> Searches:
     line per fault with its rows and first ids; all other findings are in the result.
     """
     probes, subjects = code_probes(inputs), code_subjects(inputs)
-    require_usable(check_ids(probes, subjects))
+    require_usable(located(check_ids(probes, subjects), inputs.origins))
     coded = code(inputs, probes, subjects)
-    findings = (*check_candidates(coded), *check_probes(coded), *check_truth(coded), *check_groups(coded))
+    noticed = (*check_candidates(coded), *check_probes(coded), *check_truth(coded), *check_groups(coded))
+    findings = located(noticed, inputs.origins)
     require_usable(findings)
     return _searches(coded, findings)
 

@@ -6,12 +6,14 @@ candidate at which it exceeds the target. A full list may go on: at its end, all
 lie, which gives a second, higher threshold.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from facebatch.evaluate.bootstrap import Counts, Replicates, ResampleSpec, draw, people_of, spread
+from facebatch.evaluate.bootstrap import Replicates, ResampleSpec, draw, people_of, spread
+from facebatch.evaluate.crossings import first_over, ladder
 from facebatch.evaluate.draws import first_drawn, none_drawn
 from facebatch.evaluate.growth import may_hide, require_size
 from facebatch.evaluate.intervals import trials_to_show
@@ -22,9 +24,6 @@ Numbers = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 SLACK = 1e-9
 """Share by which sums of float64 probabilities may miss the target."""
-
-ROOM = 30
-"""False positives beyond three times the target that a replicate is first given room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +63,33 @@ def threshold_at_size(searches: Searches, size: int, target: float, spec: Resamp
 
     None where too few non-mated searches were made to support the target (rule of three).
     """
-    require_size(searches, size)
+    found = thresholds_at_sizes(searches, (size,), (target,), spec)[target]
+    return found[0] if found else None
+
+
+def thresholds_at_sizes(
+    searches: Searches, sizes: Sequence[int], targets: Sequence[float], spec: ResampleSpec
+) -> Mapping[float, tuple[SizedThreshold, ...]]:
+    """`threshold_at_size` by target, at each size; none of a target that the searches cannot support."""
+    wanted = [require_size(searches, size) for size in sizes]
     strangers = searches.select(~searches.mated)
-    if len(strangers.mated) < trials_to_show(target):
-        return None
+    able = tuple(target for target in targets if len(strangers.mated) >= trials_to_show(target))
+    found = [_at_size(strangers, size, able, spec) for size in wanted] if able else []
+    return {target: tuple(points[target] for points in found if target in points) for target in targets}
+
+
+def _at_size(
+    strangers: Searches, size: int, targets: Sequence[float], spec: ResampleSpec
+) -> Mapping[float, SizedThreshold]:
     listed = _listed(strangers, size)
     sides = (listed, _with_ends(strangers, listed, size))
-    low, high = (_threshold(strangers, steps, target) for steps in sides)
-    (bottom, _), (_, top) = (spread(_replicates(strangers, steps, target, spec))[0] for steps in sides)
-    return SizedThreshold(size, target, low, high, (bottom, top))
+    replicates = _replicates(strangers, sides, targets, spec)
+    found = {}
+    for place, target in enumerate(targets):
+        low, high = (_threshold(strangers, steps, target) for steps in sides)
+        (bottom, _), (_, top) = spread(replicates[:, place :: len(targets)])
+        found[target] = SizedThreshold(size, target, low, high, (bottom, top))
+    return found
 
 
 def _listed(strangers: Searches, size: int) -> _Steps:
@@ -106,30 +123,22 @@ def _threshold(strangers: Searches, steps: _Steps, target: float) -> float:
     return float(_thresholds(strangers, steps)[over])
 
 
-def _replicates(strangers: Searches, steps: _Steps, target: float, spec: ResampleSpec) -> Replicates:
-    """(replicates, 1): the threshold of each resample of people."""
+def _replicates(
+    strangers: Searches, sides: Sequence[_Steps], targets: Sequence[float], spec: ResampleSpec
+) -> Replicates:
+    """(replicates, sides x targets): the threshold of each resample of people, the same people for all."""
     people = people_of(strangers.person)
     searches = np.bincount(people.of, minlength=people.count)
-    above, of = _thresholds(strangers, steps), people.of[steps.probe]
-    width = int(np.searchsorted(np.cumsum(steps.chance), 3 * target * len(strangers.mated) + ROOM))
+    above = [_thresholds(strangers, steps) for steps in sides]
+    climbed = [ladder(people.of[steps.probe], steps.chance, people.count) for steps in sides]
+    shares = np.array([target * (1 + SLACK) for target in targets])
     found = []
-    for counts in draw(people, width, spec, NON_MATED):
-        allowed: Numbers = np.float64(target * (1 + SLACK)) * (counts @ searches)
-        found.append(above[_over(counts, of, steps.chance, allowed, width)])
-    return np.concatenate(found)[:, None]
-
-
-def _over(counts: Counts, of: Rows, chance: Numbers, allowed: Numbers, width: int) -> Rows:
-    """(b,): the step at which each replicate gets over what is allowed; the number of steps where none does.
-
-    `width` steps are tried first, and twice as many as long as they are too few for some replicate.
-    """
-    while True:
-        reached = np.cumsum(counts[:, of[:width]] * chance[:width], axis=1)
-        over: Rows = np.count_nonzero(reached <= allowed[:, None], axis=1)
-        if width >= len(of) or (over < width).all():
-            return over
-        width = 2 * width + 1
+    for counts in draw(people, max(people.count, *(side.block for side in climbed)), spec, NON_MATED):
+        allowed: Numbers = shares * (counts @ searches)[:, None]
+        weights = counts.astype(np.float64)
+        over = [first_over(side, weights, allowed) for side in climbed]
+        found.append(np.concatenate([some[steps] for some, steps in zip(above, over, strict=True)], axis=1))
+    return np.concatenate(found)
 
 
 def _thresholds(strangers: Searches, steps: _Steps) -> Numbers:

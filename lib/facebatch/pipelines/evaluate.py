@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from facebatch.config import EvaluateConfig, MatchConfig
-from facebatch.errors import ConfigError, GateError, StopError
+from facebatch.config import EvaluateConfig
+from facebatch.errors import GateError, StopError
 from facebatch.evaluate.differentials import differentials
 from facebatch.evaluate.error_rates import TargetPoint
 from facebatch.evaluate.group_limits import judge_all, level_name
@@ -13,14 +13,16 @@ from facebatch.evaluate.report import CostRow, Occasion, report
 from facebatch.evaluate.searches import collect
 from facebatch.gallery import snapshots
 from facebatch.gallery.evaluation import Evaluation, PublishedThreshold
-from facebatch.gallery.figures import explain, failed
+from facebatch.gallery.figures import explain
 from facebatch.gallery.leases import writing
 from facebatch.gallery.snapshots import Snapshot
-from facebatch.pipelines import match
 from facebatch.pipelines.evaluate_costs import costs, losses
+from facebatch.pipelines.evaluate_failed import judged_with_failures
+from facebatch.pipelines.evaluate_lists import judged_in_doubt, require_publishable
+from facebatch.pipelines.evaluate_sources import read_source
+from facebatch.pipelines.evaluate_speed import speeds
 from facebatch.pipelines.evaluate_write import Told, Written, write_report
 from facebatch.pipelines.labelled import Material, read_material
-from facebatch.pipelines.match import MatchReport
 from facebatch.pipelines.publishing import publish_next
 from facebatch.storage.open import open_store
 from facebatch.storage.preflight import require_put_if_absent
@@ -54,74 +56,59 @@ class EvaluateReport:
 
 
 def run(config: EvaluateConfig, progress: Progress) -> EvaluateReport:
-    """Carry out the job. GateError with the limits that were not met, after the report and the verdict are written."""
-    search = _search(config, progress)
-    material = read_material(search, config.truth, config.subjects, config.s3)
-    _require_gallery(config, material)
-    told = _measure(config, material, costs(search, material.manifest, material.snapshot.dim, config.s3))
+    """Carry out the job. GateError with the limits that were not met, or that nobody can tell, after the report and
+    the verdict are written.
+    """
+    material, search = read_source(config, progress)
+    if config.publish:
+        require_publishable(material)
+    told = _measure(config, material, search)
     written = write_report(open_store(config.report, config.s3), told)
     verdict = _verdict(told, written.figures_sha256)
     published = _publish(config, verdict) if config.publish else None
-    if failed(told.limits):
+    if told.limits and not verdict.approved_for_use:
         words = f"snapshot {told.occasion.snapshot} is not approved for use ({written.page})"
         raise GateError(f"{words}\n{explain(told.limits)}".rstrip())
     return _report(told, written, verdict, published)
 
 
-def _measure(config: EvaluateConfig, material: Material, rows: tuple[CostRow, ...]) -> Told:
+def _measure(config: EvaluateConfig, material: Material, search: str | None) -> Told:
     """All figures, and how they keep to the limits."""
     searches = collect(material.inputs)
     measured = report(searches, config.figures)
     targets = measured.identification.targets
     thresholds = {level_name(point.target): point.threshold for point in targets if point.threshold is not None}
     groups = differentials(searches, thresholds, config.groups)
+    judged = judge_all(measured.identification, groups, config.limits)
+    rows = _costs(config, material, search, searches.gallery.size)
     if config.exact is not None:
-        exact = read_material(config.exact, config.truth, config.subjects, config.s3)
+        exact = read_material(config.exact, config.truth, config.subjects, config.s3, config.probes)
         rows = (*rows, *losses(collect(exact.inputs), searches, config.figures.identification.resample))
     return Told(
         occasion=_occasion(material),
         report=replace(measured, findings=(*material.findings, *measured.findings)),
         differentials=groups,
-        limits=judge_all(measured.identification, groups, config.limits),
+        limits=judged_with_failures(judged_in_doubt(judged, material.doubts), measured.findings),
         costs=rows,
     )
 
 
-def _search(config: EvaluateConfig, progress: Progress) -> str:
-    """The folder of the search, which is made first where probes are given."""
-    if (config.search is None) == (config.probes is None):
-        raise ConfigError("give either search, the folder of a finished one, or probes, to be searched now")
-    if config.probes is None:
-        return str(config.search)
-    if config.results is None:
-        raise ConfigError("results: this setting is required to search probes")
-    if config.match.floor is not None or config.match.fpir is not None:
-        raise ConfigError("match.floor and match.fpir cut lists off, which an evaluation needs whole; leave both out")
-    shared = {name: getattr(config, name) for name in MatchConfig.model_fields if name in EvaluateConfig.model_fields}
-    spec = config.match.model_copy(update={"unevaluated": True})
-    found = match.run(MatchConfig(**{**shared, "match": spec}), progress)
-    if not isinstance(found, MatchReport):
-        raise StopError("the probes were planned and not searched; run without a dry run")
-    return found.results
-
-
-def _require_gallery(config: EvaluateConfig, material: Material) -> None:
-    """StopError when the search was of another gallery than the one that is to be judged."""
-    uri = open_store(config.gallery, config.s3).uri
-    if material.manifest.gallery != uri:
-        raise StopError(
-            f"the search is of the gallery {material.manifest.gallery}, the config names {uri}; give that one"
-        )
+def _costs(config: EvaluateConfig, material: Material, search: str | None, subjects: int) -> tuple[CostRow, ...]:
+    """What a search recorded, and what one takes here at other sizes; files of lists tell no cost."""
+    if search is None or material.manifest is None:
+        return ()
+    recorded = costs(search, material.manifest, material.snapshot.dim, config.s3)
+    return (*recorded, *speeds(config, material.manifest, material.snapshot, search, subjects))
 
 
 def _occasion(material: Material) -> Occasion:
-    manifest = material.manifest
+    origin = material.origin
     return Occasion(
-        gallery=manifest.gallery,
-        snapshot=manifest.snapshot,
-        model=manifest.model,
-        model_name=manifest.model_name,
-        search=manifest.search_id,
+        gallery=origin.gallery,
+        snapshot=material.snapshot.seq,
+        model=origin.model,
+        model_name=origin.model_name,
+        search=origin.search,
         at=datetime.now(UTC),
         templates=material.snapshot.templates,
     )

@@ -1,6 +1,7 @@
-"""What templates and searches of an evaluation took, from what its jobs recorded."""
+"""What templates and searches of an evaluation took, from what its jobs recorded; at other sizes: `evaluate_speed`."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -38,15 +39,16 @@ def losses(exact: Searches, found: Searches, resample: ResampleSpec) -> tuple[Co
 
 def _lost(one: Approximation) -> Iterator[CostRow]:
     recall = one.recall
-    if recall.value is not None and recall.low is not None and recall.high is not None:
-        basis = (
-            f"{recall.count} of {recall.n} candidates of the exact lists, 95 % {recall.low:.4f} to {recall.high:.4f}"
-        )
-        yield CostRow(f"recall@{one.k}", recall.value, "of exact lists", basis)
+    if recall.value is not None:
+        basis = f"{recall.count} of {recall.n} candidates of the exact lists, with its 95 % interval"
+        row = CostRow(f"recall@{one.k}", recall.value, "of exact lists", basis, low=recall.low, high=recall.high)
+        yield replace(row, count=recall.count, n=recall.n, people=recall.people, method=recall.method)
     if one.penalty is not None and one.interval is not None:
         low, high = one.interval
-        basis = f"FNIR(N, {one.k}) beyond that of exact lists, 95 % {low:.4f} to {high:.4f}"
-        yield CostRow(f"mates lost at rank {one.k}", one.penalty, "of searches", basis)
+        mates = one.fnir
+        basis = f"FNIR(N, {one.k}) beyond that of exact lists, of {mates.n} searches, with its 95 % interval"
+        row = CostRow(f"mates lost at rank {one.k}", one.penalty, "of searches", basis, low=low, high=high)
+        yield replace(row, count=mates.count - one.exact_fnir.count, n=mates.n, people=mates.people, method=one.method)
 
 
 def _bytes(dim: int) -> Iterator[CostRow]:
@@ -68,8 +70,10 @@ def _template_times(probes: ObjectStore) -> Iterator[CostRow]:
         taken = np.concatenate([table[stage].to_numpy() for table in tables]) if tables else np.empty(0)
         taken = taken[taken > 0]
         if len(taken):
-            name = stage.removesuffix("_ms")
-            yield CostRow(f"{name} a probe", float(np.median(taken)), "ms", f"median of {len(taken)} images, one core")
+            name = f"{stage.removesuffix('_ms')} a probe"
+            low, median, high = np.quantile(taken, (0.25, 0.5, 0.75)).tolist()
+            basis = f"median and middle half of {len(taken)} images, one core"
+            yield CostRow(name, median, "ms", basis, low=low, high=high, count=len(taken), method="quartiles")
 
 
 def _searches(search: str, manifest: SearchManifest, s3: S3Spec) -> Iterator[CostRow]:

@@ -12,7 +12,7 @@ from facebatch.evaluate.report import CostRow, Occasion, Report
 from facebatch.gallery.figures import GateFigure
 from facebatch.pipelines.evaluate_group_rows import group_rows
 from facebatch.pipelines.evaluate_rows import Row, rows_of
-from facebatch.schemas import FIGURES
+from facebatch.schemas import COSTS, FIGURES
 from facebatch.storage.documents import canonical
 
 NOTICE: Final = "Results are leads, never identifications."
@@ -27,7 +27,8 @@ def figures_json(
 ) -> bytes:
     """The occasion, the verdict with its limits, all figures, costs and findings; no ids of people, probes or images.
 
-    A figure leaves out the columns it does not have. One without `value` was not measured, and `words` say why.
+    A figure or a cost leaves out the columns it does not have. One without `value` was not measured, and `words` or
+    `basis` say why. Times among the costs differ from run to run; all else follows from the search and the settings.
     """
     document = {
         "notice": NOTICE,
@@ -35,7 +36,7 @@ def figures_json(
         "approved_for_use": approved(limits),
         "limits": [figure.model_dump(mode="json") for figure in limits],
         "figures": [_known(asdict(row)) for row in _rows(report, differentials)],
-        "costs": [asdict(cost) for cost in costs],
+        "costs": [_known(asdict(cost)) for cost in costs],
         "findings": [
             {"name": found.name, "rows": found.rows, "weight": found.weight, "words": found.words}
             for found in report.findings
@@ -47,6 +48,11 @@ def figures_json(
 def figures_table(report: Report, differentials: Differentials | None) -> pa.Table:
     """`schemas.FIGURES`: the same figures as those of the JSON, in the same order."""
     return pa.Table.from_pylist([asdict(row) for row in _rows(report, differentials)], schema=FIGURES)
+
+
+def costs_table(costs: Sequence[CostRow]) -> pa.Table:
+    """`schemas.COSTS`: the same costs as those of the JSON, in the same order."""
+    return pa.Table.from_pylist([asdict(cost) for cost in costs], schema=COSTS)
 
 
 def _rows(report: Report, differentials: Differentials | None) -> Iterator[Row]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from facebatch.evaluate.differentials import Differentials
 from facebatch.evaluate.report import CostRow, Occasion, Report
 from facebatch.gallery.figures import GateFigure
-from facebatch.pipelines.evaluate_files import figures_json, figures_table
+from facebatch.pipelines.evaluate_files import costs_table, figures_json, figures_table
 from facebatch.pipelines.evaluate_page import render
 from facebatch.storage.digest import digest
 from facebatch.storage.parquet import write_table
@@ -34,13 +34,17 @@ class Written:
 
 
 def write_report(store: ObjectStore, told: Told) -> Written:
-    """Write evaluate-<snapshot>-<second>-<search>.html, .json and .parquet; a put, since nobody else has that name."""
+    """Write evaluate-<snapshot>-<second>-<search>.html, .json, .parquet and, beside them, .costs.parquet; a put, since
+    nobody else has that name. Figures are the same bytes for the same search and settings, costs hold times.
+    """
     occasion = told.occasion
     name = f"evaluate-{occasion.snapshot:06d}-{occasion.at:%Y%m%dT%H%M%SZ}-{occasion.search[:8]}"
     figures = figures_json(occasion, told.report, told.differentials, told.limits, told.costs)
     table = figures_table(told.report, told.differentials)
     store.put(f"{name}.json", figures)
-    store.put(f"{name}.parquet", write_table(table, kind="figures", model=occasion.model))
+    store.put(f"{name}.parquet", write_table(table, kind="figures", model=occasion.model or None))
+    costs = costs_table(told.costs)
+    store.put(f"{name}.costs.parquet", write_table(costs, kind="costs", model=occasion.model or None))
     page = render(occasion, told.report, told.differentials, told.limits, told.costs)
     store.put(f"{name}.html", page.encode())
     return Written(f"{store.uri}/{name}.html", digest(figures))

@@ -1,4 +1,4 @@
-"""The material of an evaluation on storage: a finished search, who its probes show, and who is in the gallery."""
+"""The material of an evaluation on storage: a search, who its probes show, and who is in the gallery."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,8 +14,12 @@ from facebatch.gallery import snapshots
 from facebatch.gallery.commits import PartFile, read_part
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.gallery.tombstones import joined, read_tables
+from facebatch.images.source import SourceSpec
+from facebatch.pipelines.evaluate_failed import given_with
+from facebatch.pipelines.retention_deleted import require_undeleted
 from facebatch.pipelines.scanning import probe_ids
 from facebatch.pipelines.search import SearchManifest, find_search, probe_templates, read_candidates
+from facebatch.schemas import Outcome
 from facebatch.storage.open import open_store, split_object
 from facebatch.storage.parquet import read_table
 from facebatch.storage.settings import S3Spec
@@ -36,56 +40,89 @@ _QUALITIES = ("quality_inter_eye", "quality_sharpness", "quality_luminance")
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose lists they are."""
+
+    gallery: str
+    """URI."""
+    search: str
+    """Id of the search, or of what the files hold."""
+    model: str
+    """Fingerprint; empty where the lists name none."""
+    model_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
     """What an evaluation starts from."""
 
-    manifest: SearchManifest
+    origin: Origin
     snapshot: Snapshot
     """The one that was searched."""
     inputs: Inputs
     findings: tuple[Finding, ...]
     """Noticed while reading."""
+    manifest: SearchManifest | None
+    """Certificate of the search; None where lists came in files."""
+    doubts: tuple[Finding, ...] = ()
+    """Of `findings`, those for which the lists cannot speak for the gallery."""
 
 
-def read_material(search: str, truth: str | None, subjects: str | None, s3: S3Spec) -> Material:
+def read_material(
+    search: str, truth: str | None, subjects: str | None, s3: S3Spec, probes: SourceSpec | None = None
+) -> Material:
     """Read a finished search with its labels.
 
     `truth` is a .parquet or .csv file of `schemas.TRUTH`; None: a probe is mated when the subject it was given with is
-    in the gallery. `subjects` is such a file of all who were to be enrolled: subject_id, and labels; None: those who
-    are. In both, a column `group_<variable>` holds labels, as a map `groups` does.
+    in the gallery; of probes without a template only their source, `probes`, tells that. `subjects` is such a file of
+    all who were to be enrolled: subject_id, and labels; None: those who are. In both, a column `group_<variable>` holds
+    labels, as a map `groups` does. A probe failed when the search says so or the column `failed` of `truth`.
     NotFoundError for a search that is not finished, CorruptError and ConfigError for files that cannot be read.
     """
     store = open_store(search, s3)
+    require_undeleted(store)
     manifest = find_search(store)
     if manifest is None:
         raise NotFoundError(f"{store.uri} holds no finished search; give the folder that `facebatch match` told")
     gallery = open_store(manifest.gallery, s3)
     snapshot = snapshots.read(gallery, manifest.snapshot)
-    enrolled, findings = enrolled_subjects(gallery, snapshot)
-    everybody = enrolled if subjects is None else _with_failed(enrolled, read_labels(subjects, s3, "subject_id"))
-    known = _truth_of_probes(store, manifest, enrolled) if truth is None else read_labels(truth, s3, "probe_id").lazy()
+    enrolled, findings = enrolled_subjects(live_templates(gallery, snapshot))
+    labels = None if truth is None else read_labels(truth, s3, "probe_id")
+    failed = _failed(store, manifest)
+    given = None if truth is not None or probes is None else given_with(frozenset(failed["probe_id"]), probes, s3)
     inputs = Inputs(
         candidates=lazy(read_candidates(store, manifest)),
-        truth=known,
-        gallery=everybody.lazy(),
+        truth=_truth_of_probes(store, manifest, enrolled, given) if labels is None else labels.lazy(),
+        gallery=all_subjects(enrolled, subjects, s3).lazy(),
         length=manifest.length,
         floor=manifest.floor,
-        failed=_failed(store, manifest),
+        failed=pl.concat([failed.lazy(), *([] if labels is None else [said_to_fail(labels)])], how="vertical_relaxed"),
+        origins=origins(store.uri, truth or store.uri, subjects or gallery.uri),
     )
-    return Material(manifest, snapshot, inputs, findings)
+    origin = Origin(manifest.gallery, manifest.search_id, manifest.model, manifest.model_name)
+    return Material(origin, snapshot, inputs, findings, manifest)
 
 
-def enrolled_subjects(store: ObjectStore, snapshot: Snapshot) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    """Who has a live template: subject_id, template_id (where there is no subject), groups; and what is odd of them.
+def origins(candidates: str, truth: str, gallery: str) -> dict[str, str]:
+    """`Inputs.origins` of three URIs."""
+    return {"candidates": candidates, "lists": candidates, "truth": truth, "failed": truth, "gallery": gallery}
 
-    Reads every template part once. Labels of all templates of a subject are joined; where two of one variable differ,
-    the subject counts as unlabelled there, and is named.
-    """
+
+def live_templates(store: ObjectStore, snapshot: Snapshot) -> pl.DataFrame:
+    """template_id, subject_id and groups of every live template. Reads every template part once."""
     erased = joined(read_tables(store, snapshot.tombstones))["template_id"]
     with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="subjects") as pool:
         frames = list(pool.map(lambda shard: _people(store, shard.templates), snapshot.shards))
     rows = pl.concat([pl.DataFrame(schema=_PEOPLE), *frames])
-    live = rows.filter(~pl.col("template_id").is_in(pl.Series("erased", erased.to_pylist(), pl.String)))
+    return rows.filter(~pl.col("template_id").is_in(pl.Series("erased", erased.to_pylist(), pl.String).implode()))
+
+
+def enrolled_subjects(live: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    """Who has a live template: subject_id, template_id (where there is no subject), groups; and what is odd of them.
+
+    Labels of all templates of a subject are joined; where two of one variable differ, the subject counts as unlabelled
+    there, and is named.
+    """
     unlabelled = live.filter(pl.col("subject_id").is_null()).select("subject_id", "template_id", "groups")
     labels = live.drop_nulls("subject_id").explode("groups").unnest("groups").unique(["subject_id", "key", "value"])
     torn = labels.filter(pl.col("key").is_not_null()).filter(pl.len().over("subject_id", "key") > 1)
@@ -96,6 +133,17 @@ def enrolled_subjects(store: ObjectStore, snapshot: Snapshot) -> tuple[pl.DataFr
     words = "subjects have templates with different labels of one variable and count as unlabelled there; correct them"
     findings = find("gallery.torn_label", "note", torn["subject_id"].unique(), words)
     return pl.concat([named, unlabelled]), findings
+
+
+def all_subjects(enrolled: pl.DataFrame, subjects: str | None, s3: S3Spec) -> pl.DataFrame:
+    """`Inputs.gallery`: those enrolled and, where a file of `subjects` is given, those who were to be."""
+    return enrolled if subjects is None else _with_failed(enrolled, read_labels(subjects, s3, "subject_id"))
+
+
+def said_to_fail(truth: pl.DataFrame) -> pl.LazyFrame:
+    """`Inputs.failed` by the column `failed` of truth; none where it has no such column."""
+    given = "failed" in truth.columns
+    return truth.lazy().filter(pl.col("failed").fill_null(False) if given else False).select("probe_id")
 
 
 def read_labels(uri: str, s3: S3Spec, key: str) -> pl.DataFrame:
@@ -111,12 +159,24 @@ def read_labels(uri: str, s3: S3Spec, key: str) -> pl.DataFrame:
         raise CorruptError(f"{uri}: cannot be read as {suffix[1:]} ({error}); write it anew") from error
     if key not in frame.columns:
         raise ConfigError(f"{uri}: has no column {key}; its columns are {', '.join(frame.columns)}")
-    return _grouped(frame, uri)
+    return _grouped(_flagged(frame.with_columns(pl.col(pl.String).replace("", None)), uri, key), uri)
+
+
+def _flagged(frame: pl.DataFrame, uri: str, key: str) -> pl.DataFrame:
+    """The column `failed`, where there is one, as Boolean."""
+    if "failed" not in frame.columns:
+        return frame
+    said = pl.col("failed").cast(pl.String).str.to_lowercase()
+    wrong = frame.filter(~said.is_in(["true", "false", "1", "0"]))[key]
+    if wrong.len():
+        raise ConfigError(
+            f"{uri}: column failed is neither true nor false in {wrong.len()} rows (first: {wrong[0]}); write either"
+        )
+    return frame.with_columns(failed=said.is_in(["true", "1"]))
 
 
 def _grouped(frame: pl.DataFrame, uri: str) -> pl.DataFrame:
-    """Label columns joined into `groups`; texts without a letter are absent values, and quality is a number."""
-    frame = frame.with_columns(pl.col(pl.String).replace("", None))
+    """Label columns joined into `groups`, and quality as a number."""
     columns = [name for name in frame.columns if name.startswith(GROUP_PREFIX)]
     if columns and "groups" in frame.columns:
         raise ConfigError(f"{uri}: has both a map `groups` and {columns[0]}; keep one of them")
@@ -144,8 +204,13 @@ def _with_failed(enrolled: pl.DataFrame, everybody: pl.DataFrame) -> pl.DataFram
     return pl.concat([listed, others], how="diagonal_relaxed")
 
 
-def _truth_of_probes(store: ObjectStore, manifest: SearchManifest, enrolled: pl.DataFrame) -> pl.LazyFrame:
-    """By the subject that came with each probe: mated when that subject has a live template."""
+def _truth_of_probes(
+    store: ObjectStore, manifest: SearchManifest, enrolled: pl.DataFrame, failed: pl.DataFrame | None
+) -> pl.LazyFrame:
+    """By the subject that came with each probe, those of `failed` among them: mated when that subject has a live
+    template.
+    """
+    require_undeleted(store, "probe_templates")
     table = probe_templates(store, manifest.model)
     given = _frame(table).select(
         pl.Series("probe_id", probe_ids(table).to_pylist(), pl.String),
@@ -154,15 +219,17 @@ def _truth_of_probes(store: ObjectStore, manifest: SearchManifest, enrolled: pl.
         "groups",
     )
     known = enrolled.select("subject_id").drop_nulls().with_columns(person_id="subject_id")
-    return given.join(known, on="person_id", how="left", maintain_order="left").lazy()
+    everything = given if failed is None else pl.concat([given.cast({"groups": PAIRS}), failed], how="diagonal")
+    return everything.join(known, on="person_id", how="left", maintain_order="left").lazy()
 
 
-def _failed(store: ObjectStore, manifest: SearchManifest) -> pl.LazyFrame:
-    """Probe images that gave no template."""
+def _failed(store: ObjectStore, manifest: SearchManifest) -> pl.DataFrame:
+    """Probe images that gave no template; a second image of one id is no probe of its own."""
     part = manifest.outcomes_file
     table = read_table(read_part(store, part), kind="ledger", origin=part.key)
-    outcomes = _frame(table.select(["image_id", "faces_kept"]))
-    return outcomes.filter(pl.col("faces_kept") == 0).select(probe_id="image_id").lazy()
+    outcomes = _frame(table.select(["image_id", "outcome", "faces_kept"]))
+    failed = (pl.col("faces_kept") == 0) & (pl.col("outcome") != Outcome.DUPLICATE_MEMBER.value)
+    return outcomes.filter(failed).select(probe_id="image_id")
 
 
 def _people(store: ObjectStore, part: PartFile) -> pl.DataFrame:
