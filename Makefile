@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-slow test-s3 bench-match bench-job bench-scale bench-evaluate bench-gallery lint format clean
+.PHONY: help demo test test-all test-slow test-s3 bench-match bench-job bench-scale bench-evaluate bench-gallery bench-policy lint format clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -47,6 +47,9 @@ bench-evaluate: $(READY)  ## Error rates and their bootstrap; ARGS='--probes 100
 
 bench-gallery: $(READY)  ## What a night costs besides embedding, and how that grows; ARGS='--json FILE'
 	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_gallery $(ARGS)
+
+bench-policy: $(READY)  ## What a decision costs, and the check of its token; ARGS='--json FILE'
+	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_policy $(ARGS)
 
 lint: $(READY)  ## ruff, mypy strict, one-way imports
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from facebatch.governance.audit import append
 from facebatch.storage import layout
 from facebatch.storage.local import LocalStore
 from governance.recorded import facts, overwrite, resealed
+from infra.tree import ROOT
 
 
 @pytest.fixture
@@ -83,3 +84,18 @@ def test_report(capsys: pytest.CaptureFixture[str], root: Path) -> None:
     assert (told["events"], told["tables"]["action"]) == ("0", {})
     main(["audit", "report", "--gallery", str(root / "none"), "--year", "2026", "--jurisdiction", "us-md"])
     assert "events           0" in capsys.readouterr()[0]
+
+
+def test_report_of_the_fields_that_packs_ask_for(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    arguments = ("report", "--year", "2026", "--jurisdiction", "us-md", "--packs", str(ROOT / "configs" / "policies"))
+    lines = said(capsys, root, *arguments).splitlines()
+    assert lines[0] == "audit report 2026, jurisdiction us-md, as the packs ask for it"
+    assert "  breaches: not recorded here: keep it beside the case" in lines
+    told = json.loads(said(capsys, root, *arguments, "--json"))
+    (pack,) = told["packs"]
+    by_name = {field["name"]: field for field in pack["fields"]}
+    assert (told["requests"]["table"], pack["pack"]) == ({"search": "6"}, "us-md")
+    assert by_name["searches_by_crime_type"]["table"] == {"not stated": "6"}
+    LocalStore(root).delete(layout.audit_event(3))
+    out, err = refused(capsys, root, *arguments)
+    assert (out, "removed 3" in err) == ("", True)

@@ -1,12 +1,16 @@
 """`facebatch policy`: what each command prints and returns, on the example packs."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from facebatch.cli import main
+from facebatch.governance.facts import Facts, RequesterFacts
+from facebatch.storage.local import LocalStore
 from infra.tree import ROOT
+from past_searches import manifest, put
 
 FOLDER = str(ROOT / "configs" / "policies")
 MORATORIUM = ROOT / "configs" / "policies" / "vendor-moratorium-2020.yaml"
@@ -47,7 +51,7 @@ def test_explain_tells_every_reason_in_words(capsys: pytest.CaptureFixture[str],
         "unknown: case_id",
         "refused by vendor-moratorium-2020.police",
         "unless requester.sector is child_protection_ngo: no (it is law_enforcement)",
-        "us-md 1 (Maryland, Criminal Procedure 2-501 to 2-510): not in force",
+        "us-md 2 (Maryland, Criminal Procedure 2-501 to 2-510): not in force",
     ):
         assert words in text
     told = json.loads(said(capsys, *arguments, "--json"))
@@ -76,3 +80,34 @@ def test_diff_tells_which_past_requests_change(capsys: pytest.CaptureFixture[str
     ]
     told = json.loads(said(capsys, "diff", str(MORATORIUM), str(MORATORIUM), "--requests", str(past), "--json"))
     assert told == {"requests": 3, "changed": []}
+
+
+def test_diff_reads_the_requests_of_past_searches(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    request = Facts(requester=RequesterFacts(sector="law_enforcement"))
+    july = manifest("july", 1, request=request, decided_at=datetime(2020, 7, 1, tzinfo=UTC))
+    put(LocalStore(tmp_path / "results"), july, manifest("later", 1, request=request))
+    packs = (str(MORATORIUM), str(MORATORIUM.with_name("vendor-moratorium-2021.yaml")))
+    text = said(capsys, "diff", *packs, "--results", str(tmp_path / "results"))
+    assert text.splitlines() == [
+        "july",
+        "  before: refused by vendor-moratorium-2020.police",
+        "  after:  allowed; obligations: none",
+        "later",
+        "  before: allowed; obligations: none",
+        "  after:  refused by vendor-moratorium-2021.police",
+        "2 of 2 past requests decided differently",
+    ]
+
+
+@pytest.mark.parametrize("places", [(), ("--requests", "past.jsonl", "--results", "results")])
+def test_diff_reads_past_requests_from_one_place(capsys: pytest.CaptureFixture[str], places: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["policy", "diff", str(MORATORIUM), str(MORATORIUM), *places])
+    assert (stop.value.code, "--requests FILE or with --results URI" in capsys.readouterr().err) == (2, True)
+
+
+def test_lint_tells_of_fields_that_no_report_knows(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pack = tmp_path / "pack.yaml"
+    pack.write_text((ROOT / "configs" / "policies" / "us-mt.yaml").read_text().replace("[searches,", "[serches,"))
+    assert "no report knows the field serches" in said(capsys, "lint", str(pack))
+    assert "no report knows" not in said(capsys, "lint", FOLDER)

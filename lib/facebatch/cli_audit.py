@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -9,8 +10,9 @@ from cyclopts import App, Parameter
 from facebatch.cli_gallery import At
 from facebatch.cli_output import Output, plain
 from facebatch.errors import ConfigError, CorruptError
-from facebatch.governance import audit, audit_chain, audit_report
+from facebatch.governance import audit, audit_chain, audit_report, statute_report
 from facebatch.governance.audit import Anchor
+from facebatch.pipelines import policy_files
 from facebatch.spec import parse
 from facebatch.storage.store import ObjectStore
 
@@ -51,21 +53,31 @@ def anchor(*, at: At, output: Output = Output()) -> None:
 
 
 @audit_app.command
-def report(*, at: At, year: int, jurisdiction: str, output: Output = Output()) -> None:
-    """Counts of a year by month, purpose, action and decision; small ones are not told. Refused for a broken chain.
+def report(*, at: At, year: int, jurisdiction: str, packs: Path | None = None, output: Output = Output()) -> None:
+    """Counts of a year; small ones are not told. Refused for a broken chain.
 
     Parameters
     ----------
     year
         Which year, UTC.
     jurisdiction
-        As the requests state it, such as us-md.
+        As the requests state it, such as us-md; places in it are counted too.
+    packs
+        A policy pack, or a folder of them: tell each field that the laws in them ask for, of those that cover the
+        jurisdiction. Absent: count by month, purpose, action and decision. Publish one of the two, for their
+        difference gives small counts away.
     """
     output.start()
     store = at.open()
+    asking = None if packs is None else policy_files.read_packs(packs)
     _require_whole(store, audit_chain.verify(store))
-    found = audit_report.summarise(audit_chain.read_chain(store), year, jurisdiction)
-    output.tell(audit_report.text(found), found)
+    events = audit_chain.read_chain(store)
+    if asking is None:
+        found = audit_report.summarise(events, year, jurisdiction)
+        output.tell(audit_report.text(found), found)
+    else:
+        filled = statute_report.report(events, year, jurisdiction, asking)
+        output.tell(statute_report.text(filled), filled)
 
 
 def _anchor(value: str) -> Anchor:

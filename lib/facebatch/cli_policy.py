@@ -3,19 +3,49 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 from cyclopts import App
 
-from facebatch.cli_output import Output, plain, words
-from facebatch.errors import StopError
+from facebatch.cli_output import Flat, Output, plain, words
+from facebatch.errors import ConfigError, StopError
 from facebatch.governance.explain import explain as explain_verdict
 from facebatch.governance.obligations import asked
 from facebatch.governance.verdict import Verdict, decide
-from facebatch.pipelines import policy_check, policy_diff, policy_files
+from facebatch.pipelines import policy_check, policy_diff, policy_files, policy_past
 from facebatch.pipelines.policy_check import PackLint
 from facebatch.pipelines.policy_diff import Outcome, PolicyDiff
+from facebatch.pipelines.policy_past import PastRequest
+from facebatch.spec import Spec
+from facebatch.storage.open import open_store
+from facebatch.storage.settings import S3Spec
 
-policy_app = App(name="policy", help="Policy packs: lint, test, explain, diff. Examples are in configs/policies/.")
+policy_app = App(
+    name="policy",
+    help="Policy packs: lint, test, explain, diff; and whose decisions count. Examples are in configs/policies/.",
+)
+
+
+class PastSpec(Spec):
+    """Where past requests are read from: one of the two."""
+
+    requests: Path | None = None
+    """A JSON Lines file of past requests: id, at, request."""
+    results: str | None = None
+    """Root of the results of searches: the request of each finished one, a local path or s3://bucket/prefix."""
+    s3: S3Spec = S3Spec()
+
+    def read(self) -> list[PastRequest]:
+        """The requests. ConfigError unless exactly one place is given."""
+        if self.requests is not None and self.results is None:
+            return policy_past.read_lines(self.requests)
+        if self.results is not None and self.requests is None:
+            return policy_past.read_results(open_store(self.results, self.s3))
+        raise ConfigError("give the past requests with --requests FILE or with --results URI, one of the two")
+
+
+Past = Annotated[PastSpec, Flat]
+_UNSAID = PastSpec()
 
 
 @policy_app.command
@@ -71,7 +101,7 @@ def explain(request: Path, /, *, packs: Path, at: str | None = None, output: Out
 
 
 @policy_app.command
-def diff(before: Path, after: Path, /, *, requests: Path, output: Output = Output()) -> None:
+def diff(before: Path, after: Path, /, *, past: Past = _UNSAID, output: Output = Output()) -> None:
     """Print which past requests are decided differently by another set of packs.
 
     Parameters
@@ -80,12 +110,10 @@ def diff(before: Path, after: Path, /, *, requests: Path, output: Output = Outpu
         A pack, or a folder of packs (*.yaml).
     after
         The same, of the other set.
-    requests
-        A JSON Lines file of past requests: id, at, request.
     """
     output.start()
     packs = policy_files.read_packs(before), policy_files.read_packs(after)
-    found = policy_diff.compare(*packs, policy_files.read_past(requests))
+    found = policy_diff.compare(*packs, past.read())
     output.tell("".join(f"{line}\n" for line in _differences(found)), found)
 
 

@@ -54,6 +54,42 @@ def test_an_event_holds_the_facts_and_its_bytes_are_canonical() -> None:
     assert open_event(data, origin="o") == event == read_event(store, 1)
 
 
+BEFORE = (
+    b'{"action":"search","actor":"job:match","at":"2026-03-01T01:00:00Z","config_sha256":"'
+    + b"ab" * 32
+    + b'","decision":"allowed","event_id":"00000000000000000000000000000002","format_version":1,"hash":"'
+    b'de68ba63a544841362de4414e59bb65db5104ff7f192e9746669243c440c6df2","jurisdiction":null,"previous_hash":"'
+    b'f5d5bdb263d10d023e9738c7129707fa02d1c7b0582a4dfa9d8d3d2d688812c6","purpose":null,"resource":"snapshot:1",'
+    b'"seq":2,"subjects":["p-00000000000000000000000000000000"]}'
+)
+"""Recorded before events could state offences, authority, gallery and probes."""
+
+
+def test_an_event_of_before_there_were_more_fields_is_whole() -> None:
+    event = open_event(BEFORE, origin="o")
+    assert (event.offences, event.authority, event.gallery_source, event.probes) == (None, None, None, None)
+    assert dump(event) == BEFORE
+    with pytest.raises(CorruptError, match="not what its hash"):
+        open_event(BEFORE.replace(b'"seq":2', b'"probes":null,"seq":2'), origin="o")
+
+
+def test_what_an_event_states_of_the_request_is_under_its_hash() -> None:
+    stated = {"offences": ("felony", "stalking"), "authority": "warrant", "gallery_source": "mugshot", "probes": 7}
+    store = new_store()
+    event = append(store, facts(**stated))
+    assert read_event(store, 1).model_dump(include=set(stated)) == stated
+    overwrite(store, 1, event.model_copy(update={"probes": 8}))
+    assert [finding.kind for finding in verify(store)] == ["changed"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"offences": ("robbery of J. Doe",)}, {"authority": "J. Doe"}, {"gallery_source": "J"}, {"probes": -1}]
+)
+def test_what_an_event_states_of_the_request_is_of_closed_lists(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        facts(**wrong)
+
+
 def test_an_event_that_is_recorded_is_no_draft_of_the_next() -> None:
     store, (event,) = chain(1)
     again = append(store, event)

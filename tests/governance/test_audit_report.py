@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from facebatch.governance.audit import AuditEvent, append
 from facebatch.governance.audit_chain import read_chain
 from facebatch.governance.audit_report import TABLES, summarise, text
+from facebatch.governance.condition import lies_within
 from facebatch.governance.small_counts import LIMIT, SMALL, WITHHELD, protect, protect_one
 from governance.recorded import facts, new_store
 
@@ -54,6 +55,21 @@ def test_the_year_begins_and_ends_at_midnight_utc() -> None:
     edges += [datetime(2026, 12, 31, 23, 59, 59, 999999, UTC), datetime(2027, 1, 1, tzinfo=UTC)]
     events = recorded(*((6, {"at": at}) for at in edges))
     assert summarise(events, 2026, "us-md").tables["month"] == {"2026-01": "6", "2026-12": "6"}
+
+
+@pytest.mark.parametrize(
+    ("place", "outer", "expected"),
+    [
+        ("us-md", "US-MD", True),
+        ("US-MD-BALTIMORE", "us-md", True),
+        ("us-md", "us-md-x", False),
+        ("us-mdx", "us-md", False),
+    ],
+)
+def test_a_place_lies_within_another_whatever_the_case(place: str, outer: str, expected: bool) -> None:
+    assert lies_within(place, outer) == expected
+    events = recorded((6, {"jurisdiction": place}))
+    assert summarise(events, 2026, outer).events == ("6" if expected else "0")
 
 
 def test_an_event_that_was_recorded_twice_counts_once() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from facebatch.governance.cases import check_cases
 from facebatch.governance.explain import explain
@@ -28,6 +29,7 @@ USUAL = with_changes(
     },
 )
 MARYLAND = {"requester.jurisdiction": "US-MD", "event_contexts": ()}
+DAY = datetime(2026, 1, 2, 12, tzinfo=UTC)
 NGO = {"purpose": "missing_child", "requester.sector": "child_protection_ngo", "requester.jurisdiction": "US"}
 
 
@@ -67,6 +69,25 @@ def test_the_decision_table(changes: dict[str, Any], day: str, denied_by: list[s
     text = explain(verdict)
     assert text.startswith("REFUSED" if denied_by else "ALLOWED")
     assert all(f"refused by {denial.rule}: {denial.message} [{denial.citation}]" in text for denial in verdict.denials)
+
+
+def test_every_source_of_the_definitions_has_a_pack() -> None:
+    states = {f"us-{state}" for state in ("wa", "md", "ut", "mt", "va", "me", "ma", "vt")}
+    cities = {"sf-19b", "northampton-ma", "detroit-mi"}
+    others = {"baseline", "fbi-ngi", "interpol", "eu-ai-act", "gdpr-bipa", "aws-public-safety"}
+    assert set(PACKS) == states | cities | others | {"vendor-moratorium-2020", "vendor-moratorium-2021"}
+
+
+@pytest.mark.parametrize("place", ["US-CA-SF", "us-ca-sf", " us-ca-sf-19 "])
+def test_no_spelling_of_a_place_escapes_its_pack(place: str) -> None:
+    verdict = decide([PACKS["sf-19b"]], with_changes(USUAL, {"requester.jurisdiction": place}), DAY)
+    assert [denial.rule for denial in verdict.denials] == ["sf-19b.ban"]
+
+
+@pytest.mark.parametrize("place", ["San Francisco", "US_CA_SF", "US-CA-", "USA", "US-CA-" + "S" * 19])
+def test_a_place_that_is_no_code_is_refused(place: str) -> None:
+    with pytest.raises(ValidationError, match="jurisdiction"):
+        with_changes(USUAL, {"requester.jurisdiction": place})
 
 
 @pytest.mark.parametrize("pack", PACKS.values(), ids=lambda pack: pack.id)

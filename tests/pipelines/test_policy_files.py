@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from facebatch.errors import ConfigError, CorruptError
-from facebatch.pipelines.policy_files import read_packs, read_past, read_request
+from facebatch.errors import ConfigError
+from facebatch.pipelines.policy_files import read_packs, read_request
 
 WHOLE = """id: p
 version: "1"
@@ -86,13 +86,3 @@ def test_a_request_with_an_unknown_field_is_refused_with_its_line(tmp_path: Path
     with pytest.raises(ConfigError) as caught:
         read_request(path)
     assert str(caught.value) == f"{path}:4: unknown key 'requester.sectr'; did you mean 'sector'?"
-
-
-def test_past_requests_are_read_by_line(tmp_path: Path) -> None:
-    path = tmp_path / "past.jsonl"
-    good = '{"id": "1", "at": "2020-07-01T12:00:00Z", "request": {"offence": {"categories": ["theft"]}}}'
-    path.write_text(f"{good}\n\n{good}\n")
-    assert [past.request.offence.categories for past in read_past(path)] == [("theft",)] * 2
-    path.write_text(f"{good}\n{good.replace('Z', '')}\n")
-    with pytest.raises(CorruptError, match=r"past.jsonl:2: at:"):
-        read_past(path)

@@ -15,6 +15,7 @@ from uuid import uuid4
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from facebatch.errors import CorruptError, NotFoundError, RetryableError
+from facebatch.governance.facts import AuthorityKind, GallerySource, Offence
 from facebatch.governance.pseudonyms import Pseudonym
 from facebatch.governance.request import Purpose
 from facebatch.schemas import FORMAT_VERSION
@@ -38,6 +39,11 @@ def _in_utc(at: datetime) -> datetime:
     if at.utcoffset():
         raise ValueError("must be in UTC")
     return at
+
+
+def _is_unstated(value: object) -> bool:
+    """Left out of an event's bytes, so that those recorded before there was such a field keep theirs and their hash."""
+    return value is None
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
@@ -68,6 +74,14 @@ class AuditFacts(Spec):
     """Of the request, such as `us-md`; None: not stated."""
     subjects: tuple[Pseudonym, ...] = ()
     """Whom it is about."""
+    offences: tuple[Offence, ...] | None = Field(None, exclude_if=_is_unstated)
+    """All classes that the offence of the request falls into; empty: none of them; None: not stated."""
+    authority: AuthorityKind | None = Field(None, exclude_if=_is_unstated)
+    """Of the request; None: not stated."""
+    gallery_source: GallerySource | None = Field(None, exclude_if=_is_unstated)
+    """What the gallery searched was made from; None: not stated."""
+    probes: Annotated[int, Field(ge=0)] | None = Field(None, exclude_if=_is_unstated)
+    """Probes of a search; None: not stated, or no search."""
 
 
 class AuditEvent(AuditFacts):

@@ -5,11 +5,12 @@ Reports of one year made at different times can be subtracted from each other: p
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from facebatch.governance.audit import AuditEvent
-from facebatch.governance.small_counts import LIMIT, SMALL, protect, protect_one
+from facebatch.governance.condition import lies_within
+from facebatch.governance.small_counts import LEGEND, protect, protect_one
 
 NOT_STATED = "not stated"
 TABLES = ("month", "purpose", "action", "decision")
@@ -33,15 +34,11 @@ class AuditReport:
 def summarise(events: Iterable[AuditEvent], year: int, jurisdiction: str) -> AuditReport:
     """Count the events of a year; one that was recorded twice under one id counts once. Case does not matter."""
     counts: dict[str, Counter[str]] = {name: Counter() for name in TABLES}
-    seen: set[str] = set()
     unstated = 0
-    for event in events:
-        if event.at.year != year or event.event_id in seen:
-            continue
-        seen.add(event.event_id)
+    for event in of_year(events, year):
         if event.jurisdiction is None:
             unstated += 1
-        elif event.jurisdiction.casefold() == jurisdiction.casefold():
+        elif lies_within(event.jurisdiction, jurisdiction):
             for name, value in _columns(event).items():
                 counts[name][value] += 1
     tables = {name: protect(table) for name, table in counts.items()}
@@ -58,7 +55,16 @@ def text(report: AuditReport) -> str:
     for name, table in report.tables.items():
         lines += ["", f"by {name}"]
         lines += [f"  {value:<30} {count:>10}" for value, count in table.items()] or [f"  {_nothing(report)}"]
-    return "\n".join([*lines, "", f"{SMALL}: 1 to {LIMIT - 1}; withheld: would give such a count away", ""])
+    return "\n".join([*lines, "", LEGEND, ""])
+
+
+def of_year(events: Iterable[AuditEvent], year: int) -> Iterator[AuditEvent]:
+    """The events of a year, UTC; one that was recorded twice under one id comes once."""
+    seen: set[str] = set()
+    for event in events:
+        if event.at.year == year and event.event_id not in seen:
+            seen.add(event.event_id)
+            yield event
 
 
 def _nothing(report: AuditReport) -> str:

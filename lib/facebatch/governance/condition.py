@@ -64,7 +64,8 @@ class Condition(Spec):
     """Dotted name, as in a request."""
     op: Operation
     """How it is tested. one_of, none_of: overlap, where the fact is a list. within: a place in, or equal to, one of
-    these. Ages are in days before the decision. not_passed: the moment lies after it. known: the fact is stated."""
+    these, in upper or lower case. Ages are in days before the decision, negative ones after it. not_passed: the moment
+    lies after it. known: the fact is stated."""
     value: Any = None
     """Absent for not_passed and known; a list for one_of, none_of and within."""
 
@@ -123,6 +124,11 @@ def unstated(conditions: Iterable[Condition], situation: Situation) -> Iterator[
     return (condition.fact for condition in conditions if condition.fact not in situation.facts)
 
 
+def lies_within(place: str, outer: str) -> bool:
+    """Whether a place is `outer` or in it, as `us-md-baltimore` is in `US-MD`. Case does not matter."""
+    return f"{place}-".casefold().startswith(f"{outer}-".casefold())
+
+
 def _value_fault(fact: FactType, op: Operation, value: Any) -> str | None:
     if op in ("known", "not_passed"):
         return None if value is None else "takes no value"
@@ -149,7 +155,7 @@ def _among(value: Any, choices: Any, _: Situation) -> bool:
 
 
 def _within(value: Any, places: Any, _: Situation) -> bool:
-    return any(value == place or value.startswith(f"{place}-") for place in places)
+    return any(lies_within(value, place) for place in places)
 
 
 def _age(value: Any, situation: Situation) -> timedelta:

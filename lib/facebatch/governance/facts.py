@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal, TypeAlias, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, StringConstraints, TypeAdapter
 
 from facebatch.governance.request import Purpose
 from facebatch.spec import Spec
@@ -39,6 +39,12 @@ AuthorityKind = Literal[
 MediaKind = Literal["still", "video_frame", "video_scan"]
 GallerySource = Literal["mugshot", "dmv", "visa", "missing_persons", "volunteers", "other"]
 EventContext = Literal["protest", "religious", "political", "union", "health", "other_protected"]
+Place = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=24, pattern=r"^([A-Za-z]{2}(-[A-Za-z0-9]+)*)?$"),
+]
+"""ISO 3166 code, with further parts for state and place: US-CA-SF; the case of letters does not matter. What is no
+code is refused, for a place that is written otherwise would lie in the scope of no pack."""
 
 
 class OffenceFacts(Spec):
@@ -56,7 +62,7 @@ class RequesterFacts(Spec):
     agency: str | None = None
     """The accountable person or unit, not a shared account."""
     sector: Sector | None = None
-    jurisdiction: str | None = None
+    jurisdiction: Place | None = None
     """ISO 3166 code, with further parts for state and place: US-CA-SF."""
     role: str | None = None
     training_date: date | None = None
@@ -72,7 +78,7 @@ class AuthorityFacts(Spec):
     expires: date | None = None
     """Exclusive."""
     judge: str | None = None
-    pending_until: datetime | None = None
+    pending_until: AwareDatetime | None = None
     """Until when an authorisation that was asked for may still arrive; exclusive, with time zone."""
 
 
@@ -97,7 +103,7 @@ class GalleryFacts(Spec):
 
     id: str | None = None
     source: GallerySource | None = None
-    jurisdiction: str | None = None
+    jurisdiction: Place | None = None
     version: str | None = None
     evaluated: bool | None = None
     """An evaluation approved this version."""
@@ -192,7 +198,12 @@ def _types(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FactType]
 def _kind(annotation: Any) -> FactKind:
     if get_origin(annotation) is tuple:
         return "list"
-    kinds: dict[Any, FactKind] = {bool: "flag", int: "number", float: "number", date: "date", datetime: "date"}
+    kinds: dict[Any, FactKind] = {
+        bool: "flag",
+        int: "number",
+        float: "number",
+        **dict.fromkeys((date, datetime, AwareDatetime), "date"),
+    }
     return kinds.get(annotation, "text")
 
 

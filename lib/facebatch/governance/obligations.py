@@ -27,6 +27,10 @@ class Obligations(Spec):
     lead_only_banner: bool = False
     sole_basis_forbidden: bool = False
     """A lead alone supports no arrest, warrant or other adverse decision."""
+    designated_face_only: bool = False
+    """Of a probe image only the face of the person who is looked for is searched; bystanders are not."""
+    purge_unlawful: bool = False
+    """What a search left is deleted when it turns out unlawful, or the authority it waits for is refused."""
     retain_probe_days: int | None = Field(None, ge=0)
     """Longest that probes are kept."""
     retain_candidates_days: int | None = Field(None, ge=0)

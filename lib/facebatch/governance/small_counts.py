@@ -6,6 +6,7 @@ LIMIT = 5
 """Counts from 1 to LIMIT - 1 are not told."""
 SMALL = f"<{LIMIT}"
 WITHHELD = "withheld"
+LEGEND = f"{SMALL}: 1 to {LIMIT - 1}; {WITHHELD}: would give such a count away"
 
 
 def protect(counts: Mapping[str, int]) -> dict[str, str]:

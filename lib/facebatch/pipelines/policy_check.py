@@ -6,6 +6,7 @@ from datetime import date
 
 from facebatch.governance.cases import CaseResult, check_cases
 from facebatch.governance.packs import PackSpec
+from facebatch.governance.report_fields import unknown_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +63,6 @@ def _warnings(pack: PackSpec, day: date) -> tuple[str, ...]:
     return (
         *([words] if words else []),
         *(f"no case of the table is denied by {name}" for name in idle),
+        *(f"no report knows the field {name}; it will be told as not recorded" for name in unknown_fields(pack)),
         *(f"{rule.id}: check with the official text: {rule.check}" for rule in pack.rules if rule.check),
     )

@@ -7,7 +7,7 @@ from typing import Any
 from facebatch.governance.obligations import asked
 from facebatch.governance.packs import PackSpec
 from facebatch.governance.verdict import Verdict, decide
-from facebatch.pipelines.policy_files import PastRequest
+from facebatch.pipelines.policy_past import PastRequest
 
 
 @dataclass(frozen=True, slots=True)

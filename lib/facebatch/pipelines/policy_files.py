@@ -1,4 +1,4 @@
-"""Policy packs, requests and recorded requests from files; every fault with file and line."""
+"""Policy packs and requests from files; every fault with file and line."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,20 +13,10 @@ from facebatch.errors import ConfigError
 from facebatch.governance.facts import Facts
 from facebatch.governance.packs import PackSpec, conflicts
 from facebatch.spec import Spec, faults, parse
-from facebatch.storage.documents import load
 from facebatch.storage.files import disk_faults
 
 Place = tuple[int | str, ...]
 SpecT = TypeVar("SpecT", bound=Spec)
-
-
-class PastRequest(Spec):
-    """One line of a file of past requests (JSON Lines)."""
-
-    id: str
-    at: AwareDatetime
-    """When it was decided."""
-    request: Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +67,6 @@ def read_packs(path: Path) -> list[PackSpec]:
 def read_request(path: Path) -> Facts:
     """The facts of one request. ConfigError naming file and line for what is no fact."""
     return read_document(path).parse(Facts)
-
-
-def read_past(path: Path) -> list[PastRequest]:
-    """Past requests, one JSON object to a line. CorruptError naming file and line for what is none."""
-    with disk_faults(str(path)):
-        lines = path.read_bytes().splitlines()
-    return [load(PastRequest, line, origin=f"{path}:{at}") for at, line in enumerate(lines, 1) if line.strip()]
 
 
 def moment(text: str | None, now: datetime) -> datetime:
