@@ -1,4 +1,7 @@
-"""Submit with `ray job submit -- python jobs/expire.py --config configs/expire.yaml --run.address auto`."""
+"""Submit with `ray job submit -- python jobs/expire.py --config configs/expire.yaml --run.address auto --delete`.
+
+Without `--delete` it prints what it would erase.
+"""
 
 import sys
 

@@ -52,12 +52,12 @@ class Erasing:
         return config.model_copy(update=changes)
 
     def run(self, **changes: object) -> ExpireReport:
-        report = expire.run(self.config(**changes), QUIET)
+        report = expire.run(self.config(**changes), QUIET, dry_run=False)
         assert isinstance(report, ExpireReport)
         return report
 
     def plan(self, **changes: object) -> ExpirePlan:
-        plan = expire.run(self.config(**changes), QUIET, dry_run=True)
+        plan = expire.run(self.config(**changes), QUIET)
         assert isinstance(plan, ExpirePlan)
         return plan
 

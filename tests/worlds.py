@@ -8,7 +8,7 @@ import pytest
 
 from facebatch.config import EmbedConfig, IndexConfig, MatchConfig, ReindexConfig
 from facebatch.faces.settings import ModelSpec
-from facebatch.governance.request import RequestSpec
+from facebatch.governance.facts import Facts, RequesterFacts
 from facebatch.images.source import FieldsSpec, SourceSpec
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, index
@@ -17,7 +17,7 @@ from facebatch.telemetry.progress import open_progress
 
 QUIET = open_progress("none")
 LOCAL = RunSpec(executor="local", workers=2, backoff_s=0.01)
-REQUEST = RequestSpec(purpose="system_test", case_id="tests", requester="tests")
+REQUEST = Facts(purpose="system_test", case_id="tests", requester=RequesterFacts(agency="tests"))
 FOLDER = FieldsSpec(subject_id="folder")
 UNTHRESHOLDED = MatchSpec()
 PEOPLE = 8

@@ -14,6 +14,8 @@ from facebatch.cli_audit import audit_app
 from facebatch.cli_gallery import gallery_app
 from facebatch.cli_output import DryRun, Flag, Flat, Output
 from facebatch.cli_policy import policy_app
+from facebatch.cli_retention import retention_app
+from facebatch.cli_trust import keygen, trust, trusted
 from facebatch.config import (
     EmbedConfig,
     EvaluateConfig,
@@ -24,7 +26,7 @@ from facebatch.config import (
     load_config,
     read_yaml,
 )
-from facebatch.errors import FacebatchError
+from facebatch.errors import ConfigError, FacebatchError
 from facebatch.evaluate.group_limits import AllLimitsSpec
 from facebatch.faces import packs
 from facebatch.faces.catalogue import OFFICIAL
@@ -46,6 +48,7 @@ from facebatch.pipelines.pairs import PairsConfig
 from facebatch.pipelines.plan_match import PlanMatchConfig
 from facebatch.pipelines.reindex_erase import require_known
 from facebatch.pipelines.reindex_report import check_known
+from facebatch.pipelines.retention_words import require_judged
 
 app = App(
     name="facebatch",
@@ -59,7 +62,11 @@ plan_app = App(name="plan", help="What a job would come to, from numbers alone: 
 app.command(plan_app)
 app.command(gallery_app)
 app.command(policy_app)
+policy_app.command(keygen)
+policy_app.command(trust)
+policy_app.command(trusted)
 app.command(audit_app)
+app.command(retention_app)
 
 
 @app.command
@@ -89,18 +96,23 @@ def expire(
     config: Annotated[ExpireConfig, Flat],
     output: Output = Output(),
     *,
-    dry_run: DryRun = False,
+    delete: Annotated[
+        bool, Parameter(negative="", help="Carry out the plan: what is deleted does not come back.")
+    ] = False,
     verify: Annotated[bool, Parameter(negative="", help="Scan what is stored for it, and write nothing.")] = False,
 ) -> None:
-    """Carry out deletions and expiry without embedding, publish a snapshot; or verify that nothing is left."""
+    """Print what is to be erased from a gallery and from the results of past searches; erase it; or scan for it."""
     progress = output.start()
+    if delete and verify:
+        raise ConfigError("--delete and --verify are two runs; give one of them")
     if verify:
         found = expire_pipeline.verify(config, progress)
         output.tell(expire_finds.text(found), found)
         expire_finds.require_gone(found)
         return
-    result = expire_pipeline.run(config, progress, dry_run=dry_run)
-    output.show("expire: the plan" if dry_run else "expire", result)
+    result = expire_pipeline.run(config, progress, dry_run=not delete)
+    output.show("expire" if delete else "expire: the plan, of which nothing is done without --delete", result)
+    require_judged(result.searches)
     require_known(result.unknown)
 
 

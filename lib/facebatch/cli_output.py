@@ -23,7 +23,7 @@ DryRun = Annotated[bool, Parameter(negative="", help="Print the plan and write n
 class Summarised(Protocol):
     """A result that has words of its own for people."""
 
-    def summary(self) -> Mapping[str, str]:
+    def summary(self) -> Mapping[str, object]:
         """What to show, by name."""
         ...
 

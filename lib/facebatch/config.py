@@ -7,12 +7,15 @@ from typing import Any, TypeVar
 import yaml
 
 from facebatch.errors import ConfigError
+from facebatch.evaluate.candidate_files import CandidatesSpec
 from facebatch.evaluate.differentials import DifferentialSpec
 from facebatch.evaluate.group_limits import AllLimitsSpec
 from facebatch.evaluate.report import ReportSpec
 from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.gallery.gates import GateSpec
-from facebatch.governance.request import RequestSpec
+from facebatch.governance.facts import Facts
+from facebatch.governance.retention import RetentionSpec
+from facebatch.governance.settings import PolicySpec
 from facebatch.images.source import DecodeSpec, SourceSpec
 from facebatch.index.compact import CompactSpec
 from facebatch.index.spec import IndexSpec
@@ -77,10 +80,15 @@ class ReindexConfig(Spec):
 
 
 class ExpireConfig(Spec):
-    """Deletions and expiry into the gallery and its segments, without any source: nothing is embedded."""
+    """Deletions and expiry into the gallery and its segments, without any source: nothing is embedded. And the end of
+    past searches' results.
+    """
 
     gallery: str
     """Root of the gallery."""
+    results: str | None = None
+    """Root of the results, as in match: what is due of searches is deleted there. Absent: no search is looked at."""
+    retention: RetentionSpec = RetentionSpec()
     deletions: str | None = None
     """A .csv or .jsonl file with kind (template, subject, image), id, reason, authority. Carried out once."""
     as_of: date | None = None
@@ -101,10 +109,15 @@ class MatchConfig(Spec):
     """Root of the gallery."""
     results: str
     """Root of the results; each search gets a folder of its own below it."""
-    request: RequestSpec = RequestSpec()
-    """Purpose, case and requester: without them no probe is read."""
+    request: Facts = Facts()
+    """What is asked, by whom, why and on what authority. Without purpose, case and requester no probe is read."""
+    policy: PolicySpec = PolicySpec()
     probes: SourceSpec
     """The probes; one image is one probe."""
+    probe_facts: str | None = None
+    """A .csv, .jsonl or .parquet file: probe_id, and what is stated of single probes in place of `request.probe` and
+    `request.event_contexts`: media_kind, source, edited, is_sketch, quality, lawful_collection, seized_device,
+    event_contexts; and face_x, face_y, where the designated face is. Absent: the request speaks for all."""
     decode: DecodeSpec = DecodeSpec()
     model: ModelSpec = ModelSpec()
     faces: FaceSpec = FaceSpec()
@@ -119,24 +132,29 @@ class EvaluateConfig(Spec):
     gallery: str
     """Root of the gallery."""
     search: str | None = None
-    """Folder of a finished search of it, as `match` told; its lists should be un-thresholded. Absent: `probes` are
-    searched first, as `match` would."""
+    """Folder of a finished search of it, as `match` told; its lists should be un-thresholded. Absent: the lists of
+    `candidates`, or `probes` are searched first, as `match` would."""
     results: str | None = None
     """Root of the results of that search."""
-    request: RequestSpec = RequestSpec()
-    """Purpose, case and requester of that search."""
+    request: Facts = Facts()
+    """Purpose, case and requester of that search, and the other facts of it."""
+    policy: PolicySpec = PolicySpec()
     probes: SourceSpec | None = None
     """Labelled probes, held out: none of their images is enrolled."""
+    candidates: CandidatesSpec | None = None
+    """Candidate lists in Parquet files, in place of `search` and `probes`. Needs `truth`. They set thresholds of the
+    gallery, and can find it fit for use, only where they name its model and snapshot and are seen to be of it."""
     decode: DecodeSpec = DecodeSpec()
     model: ModelSpec = ModelSpec()
     faces: FaceSpec = FaceSpec()
     match: MatchSpec = MatchSpec()
     truth: str | None = None
-    """A .parquet or .csv file: probe_id, subject_id (absent: non-mated), person_id, quality, group_<variable>. Absent:
-    a probe is mated when the subject it was given with is in the gallery."""
+    """A .parquet or .csv file: probe_id, subject_id (absent: non-mated), person_id, quality, failed (true: the probe
+    gave no template), group_<variable>. Absent: a probe is mated when the subject it was given with is in the
+    gallery; failed probes of a finished search then count nowhere, and nothing is approved."""
     exact: str | None = None
-    """Folder of an exact search of the same probes and gallery, where `search` is of an approximate index: what that
-    loses is told among the costs."""
+    """Folder of an exact search of the same probes and gallery, where `search` or `candidates` are of an approximate
+    index: what that loses is told among the costs."""
     subjects: str | None = None
     """A .parquet or .csv file of everybody who was to be enrolled: subject_id, group_<variable>. Absent: all who
     are."""

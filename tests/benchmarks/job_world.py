@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.drawn_shards import MODEL, put_shard
 from benchmarks.population import SESSIONS, populate
@@ -17,12 +18,13 @@ from facebatch.gallery import snapshots
 from facebatch.gallery.commits import ShardCommit
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.governance import policy, tokens
-from facebatch.governance.request import RequestSpec
+from facebatch.governance.facts import Facts, RequesterFacts
 from facebatch.images.source import SourceSpec
 from facebatch.index.spec import IndexSpec
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines.embed import EmbedPlan
-from facebatch.pipelines.embedding import Grant, RowsSpec, probe_set
+from facebatch.pipelines.embedding import RowsSpec
+from facebatch.pipelines.grants import Grant, probe_set
 from facebatch.pipelines.search import MatchPlan
 from facebatch.runtime.executor import RunSpec
 from facebatch.schemas import LEDGER, TIMINGS
@@ -33,7 +35,7 @@ from synthetic import template_table
 
 SHARD_ROWS = 50_000
 SOURCE = "memory://drawn"
-REQUEST = RequestSpec(purpose="system_test", case_id="bench", requester="bench")
+REQUEST = Facts(purpose="system_test", case_id="bench", requester=RequesterFacts(agency="bench"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,12 @@ class JobWorld:
             run=self.run,
         )
         keys = frozenset(commit.shard_key for commit in commits)
-        binding = tokens.Binding(probe_set(keys), gallery.uri, snapshot.seq)
-        token = tokens.issue(policy.decide(REQUEST), binding, now=datetime.now(UTC))
+        decision = policy.decide(REQUEST, (), datetime.now(UTC))
+        packs = tuple(sorted(decision.digests.values()))
+        binding = tokens.Binding(decision.request_sha256, packs, str(root), probe_set(keys), gallery.uri, snapshot.seq)
+        token = tokens.issue(decision, binding, Ed25519PrivateKey.generate(), now=decision.at)
         rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces)
-        grant = Grant(token, gallery.uri, snapshot.seq, keys)
+        grant = Grant(token, binding, keys)
         plan = MatchPlan(config, "bench", str(root), snapshot, rows, EmbedPlan((), (), (), 0), grant, card(self.dim))
         return plan, commits
 

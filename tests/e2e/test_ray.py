@@ -35,7 +35,14 @@ class Site:
         return ["--gallery", str(self.gallery), "--run.workers", str(workers), "--index.segment-rows", "20"]
 
     def match(self, workers: int) -> list[str]:
-        request = ["--request.purpose", "system_test", "--request.case-id", "e2e", "--request.requester", "tests"]
+        request = [
+            "--request.purpose",
+            "system_test",
+            "--request.case-id",
+            "e2e",
+            "--request.requester.agency",
+            "tests",
+        ]
         where = ["--gallery", str(self.gallery), "--results", str(self.root / "results")]
         blocks = ["--match.probe-block", "10", "--match.unevaluated", "--run.workers", str(workers)]
         return [*where, *request, *self.source("probe-photos", "probes"), *self.model, *blocks]

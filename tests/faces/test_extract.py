@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from facebatch import schemas
+from facebatch.faces.directions import Directions
 from facebatch.faces.extract import Extractor
 from facebatch.faces.models import Detections, ModelCard, ModelFile
 from facebatch.faces.rows import template_id
@@ -152,6 +153,58 @@ def test_only_refuses_company_and_says_so():
     assert rows["two"]["outcome"] == "filtered_quality"
     assert rows["two"]["reason"] == "2 faces found where only one is allowed"
     assert [face["reason"] for face in rows["two"]["rejected"]] == ["too_many_faces"] * 2
+
+
+def test_a_crowd_is_refused_with_the_faces_it_has():
+    row = ledger(extractor(crowd=1).extract([picture("two", blue=120)], "mem://shard"))["two"]
+    assert (row["outcome"], row["faces_found"], row["faces_kept"]) == ("refused", 2, 0)
+    assert row["reason"].startswith("2 faces found where faces.crowd allows 1")
+    assert [face["reason"] for face in row["rejected"]] == ["crowd"] * 2
+
+
+def test_a_refused_image_is_one_row_and_is_neither_decoded_nor_looked_at():
+    seen: list[int] = []
+
+    class Watching(PixelDetector):
+        def detect(self, pixels):
+            seen.append(int(pixels[0, 0, 1]))
+            return super().detect(pixels)
+
+    broken = EncodedImage("broken", "broken.png", b"no image", "0" * 64)
+    gone = Reject("gone", "gone.png", Outcome.MISSING, "the object is not there")
+    items = [picture("a", green=70), broken, gone, picture("b", green=80), picture("a", green=75), picture("c")]
+    settled = Directions({name: f"p.rule [law]: not {name}" for name in ("broken", "gone", "a")})
+    networks = Extractor(CARD, Watching(), MeanRecogniser(), FaceSpec(), DecodeSpec(), 3)
+    result = networks.extract(items, "mem://shard", settled)
+    rows = result.ledger.to_pylist()
+    assert [row["outcome"] for row in rows] == ["refused", "refused", "missing", "ok", "duplicate_member", "ok"]
+    assert rows[0]["reason"] == "p.rule [law]: not a"
+    assert rows[0]["image_sha256"] == items[0].sha256
+    assert (rows[0]["faces_found"], rows[0]["rejected"], rows[0]["width"]) == (0, [], None)
+    assert seen == [80, 90]
+    assert result.templates.column("image_id").to_pylist() == ["b", "c"]
+    assert result.timings.column("decode_ms").to_pylist()[:3] == [0, 0, 0]
+    others = networks.extract([picture("d")], "mem://shard", Directions({"c": None}, "p.all [law]: none"))
+    assert others.ledger.column("outcome").to_pylist() == ["refused"]
+
+
+def test_the_designated_face_of_each_image_is_kept():
+    points = {"left": (40.0, 5.0), "right": (85.0, 5.0), "nowhere": (5.0, 90.0)}
+    items = [picture(name, blue=180) for name in (*points, "unsaid")]
+    result = extractor(keep="designated").extract(items, "mem://shard", Directions(points=points))
+    rows = ledger(result)
+    assert [(row["image_id"], row["face_index"]) for row in result.templates.to_pylist()] == [("left", 2), ("right", 0)]
+    assert [rows[name]["outcome"] for name in rows] == ["ok", "ok", "refused", "filtered_quality"]
+    assert [face["reason"] for face in rows["left"]["rejected"]] == ["not_designated"] * 2
+    assert "none of 3 faces found holds the designated point (5, 90)" in rows["nowhere"]["reason"]
+
+
+def test_directions_for_other_images_change_no_byte():
+    plain = extractor(keep="all").extract(many(), "mem://shard")
+    settled = Directions({"another": "refused"}, points={"00": (1.0, 1.0)})
+    result = extractor(keep="all").extract(many(), "mem://shard", settled)
+    assert written(result.templates) == written(plain.templates)
+    assert written(result.ledger) == written(plain.ledger)
 
 
 def test_faces_that_are_too_small_are_counted_by_reason():

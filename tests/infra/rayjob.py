@@ -75,9 +75,27 @@ class EmptyDir(Closed):
     sizeLimit: str | None = None
 
 
+class KeyPath(Closed):
+    key: str
+    path: str
+
+
+class ProjectedReference(Reference):
+    items: list[KeyPath] | None = None
+
+
+class Source(Closed):
+    configMap: ProjectedReference
+
+
+class Projected(Closed):
+    sources: list[Source]
+
+
 class Volume(Closed):
     name: str
     configMap: Reference | None = None
+    projected: Projected | None = None
     persistentVolumeClaim: Claim | None = None
     emptyDir: EmptyDir | None = None
 

@@ -17,13 +17,14 @@ FILES = [
     *sorted(path for path in INFRA.rglob("*") if path.is_file()),
 ]
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
-GROUPS = ("models", "gallery", "audit", "policy")
+GROUPS = ("models", "gallery", "audit", "policy", "retention")
 """Commands that have commands."""
 NAMES = {
     ("models", "pull"): "pull_models",
     ("models", "list"): "list_models",
     ("plan", "match"): "plan_match",
     ("policy", "test"): "run_tables",
+    ("retention", "list"): "list_holds",
 }
 """Functions behind commands of two words, where they have another name than the second word."""
 FOUND = [(str(path.relative_to(ROOT)), words) for path in FILES for words in commands(path)]

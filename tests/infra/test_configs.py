@@ -79,7 +79,7 @@ def test_the_request_is_plainly_an_example() -> None:
     config = load_config(MatchConfig, next(path for path in CONFIGS if path.stem == "match"))
     assert config.request.purpose == "system_test"
     assert str(config.request.case_id).startswith("EXAMPLE")
-    assert str(config.request.requester).endswith("@example.org")
+    assert str(config.request.requester.agency).startswith("Example")
     assert config.faces.keep == "only"
 
 

@@ -99,11 +99,15 @@ def test_versions_are_those_of_the_package(name: str) -> None:
 @pytest.mark.parametrize("name", JOBS)
 def test_names_refer_to_what_is_there(name: str) -> None:
     base = {(item["kind"], item["metadata"]["name"]) for item in objects(KUBERAY / "base.yaml")}
-    base.add(("ConfigMap", "facebatch-configs"))  # made from configs/, see infra/README.md
+    base |= {("ConfigMap", f"facebatch-{name}") for name in ("configs", "policies")}  # made as infra/README.md says
     cluster = RayJob.model_validate(JOBS[name]).spec.rayClusterSpec
     for pod in (cluster.headGroupSpec.template.spec, cluster.workerGroupSpecs[0].template.spec):
         assert ("ServiceAccount", pod.serviceAccountName) in base
-        assert {("ConfigMap", volume.configMap.name) for volume in pod.volumes if volume.configMap} <= base
+        maps = [volume.configMap for volume in pod.volumes if volume.configMap]
+        maps += [source.configMap for volume in pod.volumes if volume.projected for source in volume.projected.sources]
+        assert {("ConfigMap", each.name) for each in maps} <= base
+        items = [item for each in maps for item in getattr(each, "items", None) or ()]
+        assert all((ROOT / "configs" / item.path).is_file() for item in items)
         claims = [volume.persistentVolumeClaim for volume in pod.volumes if volume.persistentVolumeClaim]
         assert {("PersistentVolumeClaim", claim.claimName) for claim in claims} <= base
         assert all(claim.readOnly for claim in claims)

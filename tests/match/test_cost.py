@@ -10,7 +10,7 @@ from facebatch.match import planning
 from facebatch.match.cost import WORK_PER_SECOND, Cluster, Estimate, estimate
 from facebatch.match.memory import cell_memory
 from facebatch.match.planning import MERGED_AT_ONCE, Shape, probe_block, schedule
-from facebatch.match.traffic import PROBE_BLOCK, SEARCH, Requests, segment_bytes, traffic
+from facebatch.match.traffic import PROBE_BLOCK, SEARCH, WORKER, Requests, segment_bytes, traffic
 
 MILLION = 1_000_000
 EIGHT = Cluster(
@@ -84,7 +84,7 @@ def test_every_cell_and_block_makes_its_requests(shape: Shape, block: int) -> No
     requests = found.traffic.requests
     assert requests.put == SEARCH.put + PROBE_BLOCK.put * found.probe_blocks + 2 * found.cells
     assert requests.get > 3 * found.cells + 8 * found.traffic.fetched
-    assert (requests.list, requests.delete) == (SEARCH.list, SEARCH.delete)
+    assert (requests.list, requests.delete) == (SEARCH.list + WORKER.list * EIGHT.cores, SEARCH.delete)
 
 
 def test_larger_pieces_are_fewer_requests() -> None:

@@ -134,7 +134,7 @@ def test_killed_at_any_write_the_rerun_gives_the_same_snapshot(
         compaction=CompactSpec(rows=rows),
         run=RunSpec(executor="local", workers=1),
     )
-    expire.run(config, QUIET)
+    expire.run(config, QUIET, dry_run=False)
     want, seq = gallery.head.content_sha256, gallery.head.seq
     assert bool(gallery.head.tombstones) == (rows == 0)
     for writes in range(100):
@@ -143,12 +143,12 @@ def test_killed_at_any_write_the_rerun_gives_the_same_snapshot(
         with monkeypatch.context() as patch:
             DyingStore(patch, writes, after)
             try:
-                expire.run(config, QUIET)
+                expire.run(config, QUIET, dry_run=False)
             except (Crash, FacebatchError):
                 crashed = True
             else:
                 crashed = False
-        expire.run(config, QUIET)
+        expire.run(config, QUIET, dry_run=False)
         assert (gallery.head.content_sha256, gallery.head.seq) == (want, seq)
         if not crashed:
             assert writes >= 5
@@ -202,7 +202,7 @@ def test_an_unknown_id_is_told_by_line_after_the_rest_was_published(
     gallery: Erasing, capsys: pytest.CaptureFixture[str], lines: list[str], code: int
 ) -> None:
     with pytest.raises(SystemExit) if code else nullcontext() as ended:
-        main(["expire", *flags(gallery), "--deletions", gallery.request(*lines), "--json"])
+        main(["expire", "--delete", *flags(gallery), "--deletions", gallery.request(*lines), "--json"])
     out, err = capsys.readouterr()
     assert getattr(getattr(ended, "value", None), "code", 0) == code
     assert (json.loads(out)["published"], json.loads(out)["deleted"]) == (True, 2)
@@ -242,7 +242,9 @@ def test_the_same_content_as_a_reindex_that_got_the_same_deletions(world: World,
     by_expire = content_after(
         world,
         lambda copy: expire.run(
-            ExpireConfig(gallery=str(copy.root / "gallery"), run=LOCAL).model_copy(update=changes), QUIET
+            ExpireConfig(gallery=str(copy.root / "gallery"), run=LOCAL).model_copy(update=changes),
+            QUIET,
+            dry_run=False,
         ),
     )
     assert by_expire == by_reindex != head(world).content_sha256

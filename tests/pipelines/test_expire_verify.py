@@ -168,7 +168,7 @@ def test_a_template_put_back_into_a_live_part_is_found_and_erased_again(gallery:
     found = gallery.verify()
     assert (found.templates.left, found.segments.left) == (3, 0)
     named(found, old["a"].templates.key)
-    assert "`facebatch expire --thorough`" in found.leftovers[0].problem
+    assert "`facebatch expire --thorough --delete`" in found.leftovers[0].problem
     assert gallery.run(thorough=True, compaction=AMPLE).deleted == 2
     assert finds(gallery.verify()) == every(0, 0)
     assert gallery.head.content_sha256 == want

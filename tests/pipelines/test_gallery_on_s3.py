@@ -47,7 +47,7 @@ def test_verify_rollback_and_gc(gallery: SmallGallery) -> None:
     assert gallery_verify.run(store, numbers(store), QUIET).faults == ()
     assert read_leases(store) == {}
     assert {key.partition("/")[0] for key in objects(store)} == {
-        *("snapshots", "commits", "templates", "ledger", "timings", "segments", "masks", "tombstones")
+        *("snapshots", "commits", "templates", "ledger", "timings", "segments", "masks", "tombstones", "audit")
     }
 
 

@@ -13,6 +13,7 @@ from facebatch.gallery.history import numbers
 from facebatch.gallery.leases import collecting, writing
 from facebatch.gallery.masks import read_live
 from facebatch.gallery.pins import Pin, pin
+from facebatch.governance.audit import read_event
 from facebatch.pipelines import gallery_collect, gallery_rollback, gallery_verify
 from facebatch.pipelines.gallery_rollback import Rollback, RollbackSpec
 from facebatch.pipelines.masking import read_members
@@ -58,7 +59,9 @@ def test_the_next_number_restates_the_older_one_and_says_why() -> None:
     assert (head.shards, head.segments, head.tombstones) == (older.shards, older.segments, ())
     assert head.run_id != older.run_id
     assert head.content_sha256 == older.content_sha256
-    assert objects(gallery.store).keys() - before.keys() == {layout.snapshot(5)}
+    assert objects(gallery.store).keys() - before.keys() == {layout.snapshot(5), layout.audit_event(1)}
+    event = read_event(gallery.store, 1)
+    assert (event.action, event.resource, event.event_id) == ("rollback", "snapshot:5", head.run_id)
     assert (report.shards.added, report.shards.changed, report.shards.removed) == (1, 1, 0)
     require_sound(gallery)
 

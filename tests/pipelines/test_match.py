@@ -4,35 +4,31 @@ import io
 import json
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from facebatch.errors import CorruptError, ForbiddenError, NotFoundError, PlanError, RunFailedError, StopError
+from facebatch.errors import CorruptError, PlanError, RunFailedError, StopError
 from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import put_part, read_part
 from facebatch.gallery.masks import put_dead
-from facebatch.governance import policy, tokens
-from facebatch.governance.request import RequestSpec
 from facebatch.images.source import FieldsSpec, SourceSpec
 from facebatch.index.segment import members_of, read_manifest
 from facebatch.match import planning
 from facebatch.match.kernel_paths import available_paths
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, match
-from facebatch.pipelines.embedding import EmbedTask
-from facebatch.pipelines.match import check_searchable
 from facebatch.pipelines.search import find_search
+from facebatch.pipelines.search_plan import check_searchable
 from facebatch.runtime.executor import RunSpec
 from facebatch.schemas import TOMBSTONES
 from facebatch.storage import layout
 from facebatch.storage.local import LocalStore
 from facebatch.storage.parquet import embeddings, read_templates, write_table
-from facebatch.storage.settings import S3Spec
 from facebatch.telemetry.progress import LineProgress
 from searched import lists
 from searched import search as run
@@ -133,59 +129,6 @@ def test_every_scan_path_writes_the_same_files(searchable: World) -> None:
         shutil.rmtree(report.results)
     assert len(found) > 2
     assert all(files == found["plain"] for files in found.values())
-
-
-@pytest.mark.parametrize("missing", ["purpose", "case_id", "requester"])
-def test_no_probe_is_listed_or_read_without_a_whole_request(searchable: World, missing: str) -> None:
-    nowhere = SourceSpec(uri=str(searchable.root / "no-such-probes"))
-    request = REQUEST.model_copy(update={missing: None})
-    with pytest.raises(ForbiddenError, match=f"request.{missing}"):
-        run(searchable, request=request, probes=nowhere)
-    with pytest.raises(ForbiddenError, match=r"purpose.*case_id.*requester"):
-        run(searchable, request=RequestSpec(), probes=nowhere)
-    with pytest.raises(NotFoundError):
-        run(searchable, probes=nowhere)
-    assert not (searchable.root / "results").exists()
-
-
-def worker_task(world: World, grant_changes: dict[str, object], token_changes: dict[str, object]) -> EmbedTask:
-    """The task a worker gets, with its grant or token tampered with."""
-    config = world.match()
-    planned = match.plan(config, policy.decide(config.request))
-    assert planned.grant.token is not None
-    token = replace(planned.grant.token, **token_changes) if token_changes else planned.grant.token
-    grant = replace(planned.grant, **{"token": token, **grant_changes})
-    return EmbedTask(f"{planned.root}/probes", planned.rows, S3Spec(), planned.card.fingerprint, 0, grant)
-
-
-def test_a_worker_without_a_valid_token_reads_nothing(searchable: World) -> None:
-    now = datetime.now(UTC)
-    cases = [
-        worker_task(searchable, {"token": None}, {}),
-        worker_task(searchable, {"snapshot": 99}, {}),
-        worker_task(searchable, {"shard_keys": frozenset({"other"})}, {}),
-        worker_task(searchable, {}, {"request_sha256": "0" * 64}),
-        worker_task(searchable, {}, {"expires_at": now + timedelta(days=400)}),
-    ]
-    decision = policy.decide(REQUEST)
-    grant = worker_task(searchable, {}, {}).grant
-    assert grant is not None
-    assert grant.token is not None
-    old = tokens.issue(decision, grant.token.binding, now=now - timedelta(days=30))
-    cases.append(worker_task(searchable, {"token": old}, {}))
-    for task in cases:
-        with pytest.raises(ForbiddenError):
-            task.setup()
-    assert not files(searchable.root, "results/*/probes/*")
-
-
-def test_a_shard_the_token_was_not_issued_for_is_refused_in_the_worker(searchable: World) -> None:
-    config = searchable.match()
-    work = worker_task(searchable, {}, {}).setup()
-    planned = match.plan(config, policy.decide(config.request))
-    stranger = replace(planned.probes.shards[0], etag="changed")
-    with pytest.raises(ForbiddenError, match="not among those"):
-        work(stranger)
 
 
 def test_bad_probes_are_rows_with_a_reason_and_the_others_are_searched(searchable: World) -> None:

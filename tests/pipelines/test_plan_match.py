@@ -13,7 +13,7 @@ import pytest
 
 from facebatch.config import IndexConfig, MatchConfig
 from facebatch.errors import ForbiddenError
-from facebatch.governance.request import RequestSpec
+from facebatch.governance.facts import Facts
 from facebatch.images.records import ImageShard, Member
 from facebatch.images.source import SourceSpec
 from facebatch.index.spec import IndexSpec
@@ -132,7 +132,7 @@ def test_a_dry_run_reads_and_writes_nothing_and_needs_leave(searchable: World) -
     previewed(searchable.match())
     assert not (searchable.root / "results").exists()
     with pytest.raises(ForbiddenError):
-        match.run(searchable.match(request=RequestSpec()), QUIET, dry_run=True)
+        match.run(searchable.match(request=Facts()), QUIET, dry_run=True)
 
 
 def test_the_block_is_part_of_the_search_but_workers_are_not(searchable: World) -> None:

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from facebatch.faces.align import align
+from facebatch.faces.directions import NOTHING_SETTLED, Directions, Point
 from facebatch.faces.embed import CropBatches
 from facebatch.faces.models import Detector, ModelCard, Recogniser
 from facebatch.faces.quality import assess
@@ -34,23 +35,30 @@ class Extractor:
     decode_threads: int = 2
     """Images decoded ahead, twice this many at most. Changes speed and memory, never a result."""
 
-    def extract(self, images: Iterable[EncodedImage | Reject], shard_uri: str) -> Extraction:
-        """One ledger row per item of `images`; an image_id seen before becomes a reject, the first one counts.
+    def extract(
+        self, images: Iterable[EncodedImage | Reject], shard_uri: str, directions: Directions = NOTHING_SETTLED
+    ) -> Extraction:
+        """One ledger row per item of `images`; an image_id seen before becomes a reject, the first one counts. An image
+        that `directions` refuse is not decoded.
 
         `images` is read lazily. Only crops waiting for their batch and the look-ahead hold pixels. Raises what the
         networks raise; a face that cannot be embedded is a row, not an error.
         """
         batches = CropBatches(self.recogniser, self.batch)
         items: list[Examined | Reject] = []
-        with closing(self._decoded(_without_duplicates(images))) as stream:
+        with closing(self._decoded(_without_refused(_without_duplicates(images), directions))) as stream:
             for decoded, decode_ms in stream:
-                items.append(decoded if isinstance(decoded, Reject) else self._examine(decoded, decode_ms, batches))
+                if isinstance(decoded, Reject):
+                    items.append(decoded)
+                else:
+                    point = directions.point(decoded.source.image_id)
+                    items.append(self._examine(decoded, decode_ms, batches, point))
         facts = ShardFacts(shard_uri, self.card.fingerprint, self.card.dim)
         return assemble(items, batches.finish(), facts)
 
-    def _examine(self, decoded: DecodedImage, decode_ms: float, batches: CropBatches) -> Examined:
+    def _examine(self, decoded: DecodedImage, decode_ms: float, batches: CropBatches, point: Point | None) -> Examined:
         started = time.perf_counter()
-        selection = select(self.detector.detect(decoded.pixels), self.faces)
+        selection = select(self.detector.detect(decoded.pixels), self.faces, point)
         detected = time.perf_counter()
         aligned: list[AlignedFace] = []
         rejected = list(selection.rejected)
@@ -74,6 +82,7 @@ class Extractor:
             decode_ms=decode_ms,
             detect_ms=(detected - started) * 1000.0,
             align_ms=align_s * 1000.0,
+            refusal=selection.refusal,
         )
 
     def _decoded(
@@ -110,3 +119,14 @@ def _without_duplicates(images: Iterable[EncodedImage | Reject]) -> Iterator[Enc
         else:
             seen.add(item.image_id)
             yield item
+
+
+def _without_refused(
+    images: Iterable[EncodedImage | Reject], directions: Directions
+) -> Iterator[EncodedImage | Reject]:
+    for item in images:
+        reason = directions.refusal(item.image_id) if isinstance(item, EncodedImage) else None
+        if reason is None:
+            yield item
+        else:
+            yield Reject(item.image_id, item.member, Outcome.REFUSED, reason, item.sha256)

@@ -44,6 +44,8 @@ class Examined:
     decode_ms: float
     detect_ms: float
     align_ms: float
+    refusal: str | None = None
+    """Why the image is refused as a whole; then no face is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def _ledger_row(item: Examined, outcomes: Sequence[Embedded]) -> dict[str, Any]:
     ]
     rejected = [*item.rejected, *failed]
     kept = len(item.faces) - len(failed)
-    outcome, reason = _verdict(kept, rejected)
+    outcome, reason = (Outcome.REFUSED, item.refusal) if item.refusal else _verdict(kept, rejected)
     return {
         "image_id": item.source.image_id,
         "member": item.source.member,

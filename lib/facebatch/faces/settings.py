@@ -35,9 +35,12 @@ class FaceSpec(Spec):
     """Border added on each side before detection, as a share of the longer side; tight crops need it."""
     enlarge: float = Field(default=1.0, ge=1, le=8)
     """Factor by which the image is enlarged before detection, as far as it then fits; small crops need it."""
-    keep: Literal["largest", "all", "only"] = "largest"
+    keep: Literal["largest", "all", "only", "designated"] = "largest"
     """largest: the face with the largest box, and no other if that is too small; all: every face;
-    only: refuse images with more than one face."""
+    only: refuse images with more than one face; designated: the face at the point that is given for a probe, and where
+    none is given as `only`."""
+    crowd: int | None = Field(default=None, ge=1)
+    """Most faces in an image: one with more is refused as a whole. Absent: as many as there are, of a probe 3."""
     max_faces: int = Field(default=100, ge=1)
     """Largest boxes first; the others are rejected with a reason."""
     min_face_px: float = Field(default=20.0, ge=0)

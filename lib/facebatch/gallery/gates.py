@@ -53,11 +53,11 @@ class Rate:
         return limits[self.name]
 
 
-_REJECTED = frozenset({Outcome.FILTERED_QUALITY, Outcome.TOO_SMALL})
+_REJECTED = frozenset({Outcome.FILTERED_QUALITY, Outcome.TOO_SMALL, Outcome.REFUSED})
 RATES = (
     Rate("decode_error", frozenset(Outcome) - _REJECTED - {Outcome.OK, Outcome.NO_FACE}, "could not be read", False),
     Rate("no_face", frozenset({Outcome.NO_FACE}), "show no face", True),
-    Rate("rejected", _REJECTED, "were rejected for their quality", False),
+    Rate("rejected", _REJECTED, "were rejected for what they show", False),
 )
 """Every outcome but ok counts in exactly one of them. A detector that suddenly finds a face everywhere is as wrong as
 one that finds none, so the share without a face is watched on both sides."""

@@ -1,47 +1,105 @@
-"""Whether a request may be carried out. Pure: facts in, decision out, every denial named.
+"""Whether a request may be carried out, by the floor and all packs, and how long that holds. Pure."""
 
-An unknown fact never helps a request: a rule that needs it denies. The rules here are the floor under every
-installation; jurisdiction packs join them at `decide`.
-"""
-
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
 
 from facebatch.errors import ForbiddenError
 from facebatch.governance.denial import Denial
-from facebatch.governance.request import RequestSpec
+from facebatch.governance.facts import Facts
+from facebatch.governance.floor import FLOOR
+from facebatch.governance.obligations import Obligations
+from facebatch.governance.packs import PackSpec
+from facebatch.governance.probe_rules import Refusals, Stated, decide_probes
+from facebatch.governance.verdict import Verdict
+from facebatch.storage.documents import canonical_digest
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The outcome for one request."""
 
-    request: RequestSpec
-    denials: tuple[Denial, ...]
-    """All of them; empty = allowed."""
+    request: Facts
+    verdict: Verdict
+    stated: Mapping[str, Stated] = field(default_factory=dict)
+    """What is stated of single probes, by probe id."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """Probes that are not searched although the request is allowed."""
 
     @property
     def allowed(self) -> bool:
         """True when no rule denies."""
-        return not self.denials
+        return self.verdict.allowed
+
+    @property
+    def denials(self) -> tuple[Denial, ...]:
+        """All of them."""
+        return self.verdict.denials
+
+    @property
+    def obligations(self) -> Obligations:
+        """What the search must keep to."""
+        return self.verdict.obligations
+
+    @property
+    def at(self) -> datetime:
+        """The moment it was decided for; aware UTC."""
+        return self.verdict.situation.at
+
+    @property
+    def packs(self) -> tuple[PackSpec, ...]:
+        """All that had been asked, the floor included."""
+        return tuple(found.pack for found in self.verdict.findings)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """sha256 of every pack by its id."""
+        return {pack.id: pack.digest() for pack in self.packs}
+
+    @property
+    def request_sha256(self) -> str:
+        """Digest of all that the request states."""
+        return request_digest(self.request, self.stated)
 
 
-_REQUIRED = {
-    "purpose": "state the purpose of the search (request.purpose), one of the closed list",
-    "case_id": "state the case the search is made for (request.case_id)",
-    "requester": "state who asks for the search (request.requester)",
-}
-_BASELINE = "facebatch baseline: no search without a stated purpose, a case and an accountable requester"
-
-
-def decide(request: RequestSpec) -> Decision:
-    """Apply every rule to `request`; blank text counts as unknown."""
-    values = request.model_dump()
-    missing = [name for name in _REQUIRED if not str(values[name] or "").strip()]
-    return Decision(request, tuple(Denial(f"baseline.{name}", _BASELINE, _REQUIRED[name]) for name in missing))
+def decide(
+    request: Facts, packs: Iterable[PackSpec], at: datetime, stated: Mapping[str, Stated] | None = None
+) -> Decision:
+    """Apply the floor and every pack to `request` and to each of its probes, as `probe_rules.decide_probes`."""
+    found = decide_probes([FLOOR, *packs], request, stated or {}, at)
+    return Decision(request, found.verdict, stated or {}, found.refusals)
 
 
 def require_allowed(decision: Decision) -> None:
     """Raise ForbiddenError with all denials and their citations unless the decision allows."""
     if not decision.allowed:
-        reasons = "; ".join(f"{denial.message} [{denial.rule}]" for denial in decision.denials)
-        raise ForbiddenError(f"the search is refused: {reasons}. Source: {decision.denials[0].citation}")
+        raise ForbiddenError(f"the search is refused: {'; '.join(map(_reason, decision.denials))}")
+
+
+def stands_until(decision: Decision, latest: datetime) -> datetime:
+    """Until when an allowed decision holds, exclusive; at most `latest`. A rule, a pack or an authority may begin or
+    end at midnight UTC, and an authorisation that is pending at its own moment.
+    """
+    first = datetime.combine(decision.at.date(), time(), UTC)
+    days = (latest - first).days + 1
+    pending = decision.request.authority.pending_until
+    moments = [first + timedelta(days=day) for day in range(1, days + 1)] + ([pending] if pending else [])
+    turns = sorted(moment for moment in moments if decision.at < moment < latest)
+    return next((at for at in turns if not _stands(decision, at)), latest)
+
+
+def request_digest(request: Facts, stated: Mapping[str, Stated] | None = None) -> str:
+    """sha256 (hex) over all that a request states, and what is stated of its probes."""
+    told = request.model_dump(mode="json")
+    return canonical_digest([told, stated] if stated else told)
+
+
+def _stands(decision: Decision, at: datetime) -> bool:
+    """Whether it is allowed at another moment, with every probe that is searched."""
+    found = decide_probes(decision.packs, decision.request, decision.stated, at)
+    return found.verdict.allowed and not found.refusals.beyond(decision.refusals)
+
+
+def _reason(denial: Denial) -> str:
+    unknown = f"; unknown: {', '.join(denial.missing)}" if denial.missing else ""
+    return f"{denial.message} [{denial.rule}: {denial.citation}{unknown}]"

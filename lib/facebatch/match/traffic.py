@@ -55,10 +55,14 @@ class Requests:
         )
 
 
-SEARCH = Requests(get=54, put=30, list=3, delete=5)
+SEARCH = Requests(get=62, put=32, list=11, delete=5)
 """Once: the trial of put-if-absent (27 PUT, 49 GET, 4 DELETE), the lease of the snapshot (1 each, and a PUT every few
-minutes on top), head snapshot, probes, outcomes and certificate.
+minutes on top), head snapshot, probes, outcomes and certificate, two audit events (a LIST, a PUT and 3 GET each), whom
+the gallery trusts (3 LIST, and a GET each where it says so), and whether retention deleted the search (a LIST and a
+GET, twice).
 """
+WORKER = Requests(list=1)
+"""Whom the gallery trusts; a GET on top where it says so."""
 PROBE_SHARD = Requests(get=3)
 """Its commit, templates and ledger."""
 PROBE_BLOCK = Requests(put=2)
@@ -100,7 +104,7 @@ def traffic(plan: Schedule, workers: int, machines: int, probe_shards: int, piec
     read = sum(size.total * count for size, count in zip(files, fetched, strict=True))
     probe = shape.dim * 2 + PROBE_STORED_BYTES
     requests = SEARCH.plus(PROBE_SHARD, probe_shards).plus(PROBE_BLOCK, plan.blocks).plus(CELL, plan.cells)
-    requests = requests.plus(OPENED, sum(opened))
+    requests = requests.plus(OPENED, sum(opened)).plus(WORKER, workers)
     for size, count in zip(files, fetched, strict=True):
         requests = requests.plus(_fetch(size, piece_bytes), count)
     return Traffic(

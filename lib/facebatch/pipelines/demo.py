@@ -15,7 +15,7 @@ from facebatch.faces import packs
 from facebatch.faces.catalogue import OFFICIAL
 from facebatch.faces.pull import pull
 from facebatch.faces.settings import FaceSpec, ModelSpec
-from facebatch.governance.request import RequestSpec
+from facebatch.governance.facts import Facts, RequesterFacts
 from facebatch.images.source import FieldsSpec, SourceSpec
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import demo_page, embed, index, match
@@ -140,7 +140,7 @@ def _jobs(config: DemoConfig, model: ModelSpec, out: Path) -> Jobs:
         return SourceSpec(uri=str(out / "shards" / name), kind="tar", fields=FieldsSpec(image_id="image_id"))
 
     gallery, faces, run = str(out / "gallery"), config.faces, config.run
-    request = RequestSpec(purpose="system_test", case_id="demo", requester="demo")
+    request = Facts(purpose="system_test", case_id="demo", requester=RequesterFacts(agency="demo"))
     return Jobs(
         EmbedConfig(gallery=gallery, source=shards("gallery"), model=model, faces=faces, run=run),
         IndexConfig(gallery=gallery, run=run),

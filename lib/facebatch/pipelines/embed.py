@@ -17,7 +17,8 @@ from facebatch.gallery.tombstones import after_embed
 from facebatch.images.records import ImageShard
 from facebatch.images.shards import list_shards
 from facebatch.images.source import SourceSpec
-from facebatch.pipelines.embedding import EmbedTask, Grant, RowsSpec, embed_memory
+from facebatch.pipelines.embedding import EmbedTask, RowsSpec, embed_memory
+from facebatch.pipelines.grants import Grant
 from facebatch.pipelines.publishing import publish_next
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.runtime.executor import Executor
@@ -69,7 +70,7 @@ class EmbedReport:
 def plan(shards: list[ImageShard], committed: frozenset[str], rows: RowsSpec, model: str) -> EmbedPlan:
     """Pure: what must be done for these shards, given the keys already committed."""
     part = rows.key_part()
-    keys = [shard_key(shard, model=model, rows_config=part) for shard in shards]
+    keys = [shard_key(shard, model=model, rows_config={**part, **rows.directions.key_part(shard)}) for shard in shards]
     twice = len(keys) - len(set(keys))
     if twice:
         raise PlanError(f"{rows.source.uri}: {twice} shards are listed twice; remove the duplicates from the source")

@@ -2,16 +2,16 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pyarrow.compute as pc
 
-from facebatch.errors import CorruptError, ForbiddenError
+from facebatch.errors import CorruptError
+from facebatch.faces.directions import NOTHING_SETTLED, Directions
 from facebatch.faces.extract import Extractor
 from facebatch.faces.models import ModelCard
 from facebatch.faces.open import open_models
@@ -19,14 +19,13 @@ from facebatch.faces.rows import Extraction
 from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.gallery.capture_times import capture_times
 from facebatch.gallery.commits import PartFile, ShardCommit, find_commit, put_first, put_part, shard_key
-from facebatch.governance.tokens import Binding, DecisionToken, check
 from facebatch.images.read import read_shard
 from facebatch.images.records import ImageShard
 from facebatch.images.source import DecodeSpec, SourceSpec
+from facebatch.pipelines.grants import Grant, Guard
 from facebatch.runtime.executor import Resources
 from facebatch.spec import Spec
 from facebatch.storage import layout
-from facebatch.storage.documents import canonical_digest
 from facebatch.storage.open import open_store
 from facebatch.storage.parquet import write_table
 from facebatch.storage.settings import S3Spec
@@ -45,42 +44,18 @@ class RowsSpec(Spec):
     decode: DecodeSpec
     model: ModelSpec
     faces: FaceSpec
+    directions: Directions = NOTHING_SETTLED
+    """For single probes; what they add to the key of a shard is `directions.key_part`."""
 
     def key_part(self) -> Mapping[str, Any]:
-        """Canonical values. Where the source lies and how the pack is found change no row."""
+        """Canonical values. Where the source lies and how the pack is found change no row, nor does an absent limit."""
         source = self.source.model_dump(mode="json", exclude={"uri", "kind", "images_per_shard"})
         return {
             "source": source,
             "decode": self.decode.model_dump(mode="json"),
-            "faces": self.faces.model_dump(mode="json"),
+            "faces": self.faces.model_dump(mode="json", exclude_none=True),
             "model": self.model.model_dump(mode="json", include={"threads", "batch"}),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Leave to read the probes of one search. Checked by each worker when it starts and again for each shard."""
-
-    token: DecisionToken | None
-    gallery: str
-    snapshot: int
-    shard_keys: frozenset[str]
-    """Keys of the shards the token was issued for."""
-
-    def check(self) -> None:
-        """ForbiddenError unless the token is current and covers these shards and this snapshot."""
-        check(self.token, Binding(probe_set(self.shard_keys), self.gallery, self.snapshot), now=datetime.now(UTC))
-
-    def check_shard(self, key: str) -> None:
-        """ForbiddenError unless the token is current and was issued for this shard."""
-        self.check()
-        if key not in self.shard_keys:
-            raise ForbiddenError("a probe shard is not among those the decision token was issued for")
-
-
-def probe_set(shard_keys: Iterable[str]) -> str:
-    """Digest that names a set of probe shards."""
-    return canonical_digest(sorted(shard_keys))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +77,6 @@ class EmbedTask:
 
     def setup(self) -> Callable[[ImageShard], ShardCommit]:
         """Check the grant before anything else, then load the models."""
-        if self.grant is not None:
-            self.grant.check()
         return EmbedWorker(self)
 
 
@@ -111,8 +84,11 @@ class EmbedWorker:
     """Holds the models and the stores of one process."""
 
     def __init__(self, task: EmbedTask) -> None:
-        """Open pack and root; ModelPackError when this machine's pack is not the planned one."""
+        """Open pack and root. ForbiddenError, before anything else, without a good grant where one is needed;
+        ModelPackError when this machine's pack is not the planned one.
+        """
         self._task = task
+        self._guard = Guard(task.grant, task.root, task.s3) if task.grant is not None else None
         rows = task.rows
         self._card, detector, recogniser = open_models(rows.model, rows.faces)
         _check_pack(self._card, task.fingerprint)
@@ -122,9 +98,10 @@ class EmbedWorker:
     def __call__(self, shard: ImageShard) -> ShardCommit:
         """Embed one shard and commit it, unless it is committed already."""
         task = self._task
-        key = shard_key(shard, model=self._card.fingerprint, rows_config=task.rows.key_part())
-        if task.grant is not None:
-            task.grant.check_shard(key)
+        rows_config = {**task.rows.key_part(), **task.rows.directions.key_part(shard)}
+        key = shard_key(shard, model=self._card.fingerprint, rows_config=rows_config)
+        if self._guard is not None:
+            self._guard.check_shard(key)
         standing = find_commit(self._store, key)
         if standing is not None:
             return standing
@@ -137,7 +114,7 @@ class EmbedWorker:
         """The rows of one shard; nothing is stored. A grant is not asked for here."""
         with tempfile.TemporaryDirectory(prefix="facebatch-") as folder:
             images = read_shard(shard, self._task.rows.source, self._task.s3, Path(folder))
-            return self._extractor.extract(images, shard.uri)
+            return self._extractor.extract(images, shard.uri, self._task.rows.directions)
 
     def _write(self, shard: ImageShard, key: str, extraction: Extraction, seconds: float) -> ShardCommit:
         attempt = uuid4().hex[:12]

@@ -1,6 +1,8 @@
-"""expire: what is asked to be deleted and what has expired, out of the gallery. A reindex of no source."""
+"""expire: what is asked to be deleted and what has expired, out of the gallery, as a reindex of no source; and what is
+due of past searches, out of their results.
+"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from facebatch.config import ExpireConfig, ReindexConfig
 from facebatch.errors import GateError
@@ -10,7 +12,7 @@ from facebatch.gallery.figures import explain, failed
 from facebatch.gallery.gates import reconcile
 from facebatch.gallery.leases import writing
 from facebatch.gallery.snapshots import Snapshot
-from facebatch.pipelines import expire_verify
+from facebatch.pipelines import expire_people, expire_searches, expire_verify
 from facebatch.pipelines.expire_finds import ExpireVerification
 from facebatch.pipelines.expire_report import ExpirePlan, ExpireReport, describe, report
 from facebatch.pipelines.publishing import publish_next
@@ -34,8 +36,9 @@ class HeadModel:
     fingerprint: str
 
 
-def run(config: ExpireConfig, progress: Progress, *, dry_run: bool = False) -> ExpireReport | ExpirePlan:
-    """Carry out the job; with `dry_run` only tell what would be erased.
+def run(config: ExpireConfig, progress: Progress, *, dry_run: bool = True) -> ExpireReport | ExpirePlan:
+    """Tell what would be erased and write nothing; carry it out when `dry_run` is False. Searches come first, so that
+    a gallery that may not be published, for its counts, keeps none of them longer.
 
     A request that is malformed is refused before anything else; NotFoundError for a gallery without a snapshot.
     """
@@ -43,8 +46,10 @@ def run(config: ExpireConfig, progress: Progress, *, dry_run: bool = False) -> E
     store = open_store(config.gallery, config.s3)
     head = snapshots.require_head(store)
     if dry_run:
-        return describe(store, head, Wanted(request, as_of, head.model, config.thorough), config)
+        planned = describe(store, head, Wanted(request, as_of, head.model, config.thorough), config)
+        return replace(planned, searches=expire_searches.plan(config, as_of))
     require_put_if_absent(store)
+    searches = expire_searches.delete(config, as_of, store, progress)
     with writing(store, "expire") as held, open_executor(config.run) as executor:
         builder = Builder(_without_sources(config), store, executor, progress)
         skew = measure_skew(store)
@@ -54,13 +59,15 @@ def run(config: ExpireConfig, progress: Progress, *, dry_run: bool = False) -> E
             return _next(standing, Wanted(request, as_of, standing.model, config.thorough, skew), builder)
 
         snapshot, published, content = publish_next(store, held, composed)
-    return report(snapshot, published, content)
+    expire_people.forget(store, snapshot)
+    return replace(report(snapshot, published, content), searches=searches)
 
 
 def verify(config: ExpireConfig, progress: Progress) -> ExpireVerification:
     """Look in all stored files for what must be gone, and write nothing: `expire_verify`."""
     request, as_of = _request(config), day_of(config.as_of)
-    return expire_verify.run(open_store(config.gallery, config.s3), request, as_of, progress)
+    found = expire_verify.run(open_store(config.gallery, config.s3), request, as_of, progress)
+    return replace(found, searches=expire_searches.plan(config, as_of))
 
 
 def _request(config: ExpireConfig) -> DeletionRequest | None:

@@ -7,11 +7,13 @@ from datetime import date, datetime
 from facebatch.errors import StopError
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.pipelines.expire_scan import SegmentScan, ShardScan
+from facebatch.pipelines.retention_plan import RetentionPlan
+from facebatch.pipelines.retention_words import of_scan, require_judged
 from facebatch.storage import layout
 
 SHOWN = 20
 """Files told one by one for a person; `--json` has them all."""
-_ERASE = "run `facebatch expire --thorough` with the same deletions and day"
+_ERASE = "run `facebatch expire --thorough --delete` with the same deletions and day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class ExpireVerification:
     loose: Loose
     remedies: tuple[str, ...]
     """What to do next; empty where nothing is left anywhere."""
+    searches: RetentionPlan | None = None
+    """What is due of past searches and still there; None: no results are configured."""
 
     @property
     def left(self) -> int:
@@ -111,11 +115,18 @@ def text(found: ExpireVerification) -> str:
     lines.append(f"older snapshots that still hold them: {_words(len(found.older)) if found.older else 'none'}")
     lines += [f"  {_older(snapshot)}" for snapshot in found.older]
     lines += [f"to do: {remedy}" for remedy in found.remedies]
+    lines += of_scan(found.searches) if found.searches is not None else ()
     return "\n".join(lines) + "\n"
 
 
 def require_gone(found: ExpireVerification) -> None:
-    """StopError when rows were found that may not be there."""
+    """StopError when rows or objects were found that may not be there, or a search could not be judged."""
+    if found.searches is not None and found.searches.due:
+        raise StopError(
+            f"{found.searches.objects} objects of searches that must be gone are still there; run `facebatch expire "
+            "--delete`"
+        )
+    require_judged(found.searches)
     if found.left:
         raise StopError(
             f"{found.left} rows that must be gone are still in {len(found.leftovers)} files of snapshot "
@@ -179,8 +190,8 @@ def remedies(head: Snapshot, waiting: int, older: Iterable[OlderSnapshot], loose
     if waiting:
         rows = max(1, sum(segment.live_rows for segment in head.segments if segment.dead))
         lines.append(
-            f"compaction purges what waits ({_words(waiting)} rows); run `facebatch expire --compaction.rows {rows}`, "
-            "or let reindex come to them within its budget"
+            f"compaction purges what waits ({_words(waiting)} rows); run `facebatch expire --delete --compaction.rows "
+            f"{rows}`, or let reindex come to them within its budget"
         )
     snapshots = list(older)
     if snapshots or not loose.is_empty:

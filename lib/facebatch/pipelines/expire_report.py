@@ -1,6 +1,7 @@
 """What an expire would erase, and what it erased."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 from facebatch.config import ExpireConfig
 from facebatch.gallery.commits import PartFile
@@ -14,6 +15,9 @@ from facebatch.pipelines.masking import dead_rows
 from facebatch.pipelines.reindex_compact import find_budget
 from facebatch.pipelines.reindex_erase import Erasure, Wanted, erase
 from facebatch.pipelines.reindex_report import Content
+from facebatch.pipelines.retention_delete import RetentionReport
+from facebatch.pipelines.retention_plan import RetentionPlan
+from facebatch.pipelines.retention_words import of_plan, of_report
 from facebatch.storage.store import ObjectStore
 
 
@@ -40,6 +44,12 @@ class ExpirePlan:
     compaction_budget: str
     segments_to_merge: int
     rows_to_rewrite: int
+    searches: RetentionPlan | None = None
+    """What is due of past searches; None: no results are configured."""
+
+    def summary(self) -> Mapping[str, object]:
+        """The same for people."""
+        return {**_own(self), **of_plan(self.searches)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,12 @@ class ExpireReport:
     compaction_budget: str
     nights_until_compact: int | None
     """Further runs with this budget until no row waits; None: never."""
+    searches: RetentionReport | None = None
+    """What was deleted of past searches; None: no results are configured."""
+
+    def summary(self) -> Mapping[str, object]:
+        """The same for people."""
+        return {**_own(self), **of_report(self.searches)}
 
 
 def describe(store: ObjectStore, head: Snapshot, wanted: Wanted, config: ExpireConfig) -> ExpirePlan:
@@ -94,6 +110,11 @@ def describe(store: ObjectStore, head: Snapshot, wanted: Wanted, config: ExpireC
         segments_to_merge=len(chosen),
         rows_to_rewrite=sum(entry.live_rows for entry in chosen),
     )
+
+
+def _own(found: ExpirePlan | ExpireReport) -> dict[str, object]:
+    """What it tells of the gallery."""
+    return {field.name: getattr(found, field.name) for field in fields(found) if field.name != "searches"}
 
 
 def _masked(store: ObjectStore, head: Snapshot, erasure: Erasure) -> list[tuple[SegmentEntry, SegmentEntry]]:

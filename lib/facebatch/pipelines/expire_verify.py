@@ -2,8 +2,8 @@
 
 Must be gone: what a tombstone, a standing order or the given request names, and what has expired; but not what the head
 lists again without a tombstone, as an image that came back with a later day, unless an order or the request names it.
-Tombstones and orders hold ids as the record of that, and timings those of images; they are no finds. Match results lie
-elsewhere and are not looked at.
+Tombstones and orders hold ids as the record of that, and timings those of images; they are no finds. Results of
+searches are looked at by `expire_searches`, for what is due there.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

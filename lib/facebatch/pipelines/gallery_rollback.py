@@ -16,6 +16,7 @@ from facebatch.gallery.template_ids import TemplateIds
 from facebatch.gallery.tombstones import joined, put_table, read_tables
 from facebatch.index.segment import read_manifest
 from facebatch.pipelines.masking import mask
+from facebatch.pipelines.publishing import put_next
 from facebatch.pipelines.reindex_erase import with_next_expiry
 from facebatch.spec import Spec
 from facebatch.storage.preflight import require_put_if_absent
@@ -61,17 +62,19 @@ def run(store: ObjectStore, to: int, spec: RollbackSpec, *, dry_run: bool = Fals
     if not spec.reason.strip():
         raise StopError("reason: say in a few words why the gallery is rolled back; the snapshot keeps them")
     if dry_run:
-        return _roll_back(store, to, spec, dry_run=True)[0]
+        return _roll_back(store, snapshots.require_head(store), to, spec, dry_run=True)[0]
     require_put_if_absent(store)
     with writing(store, "gallery rollback") as held:
-        report, snapshot = _roll_back(store, to, spec, dry_run=False)
+        head = snapshots.require_head(store)
+        report, snapshot = _roll_back(store, head, to, spec, dry_run=False)
         held.require()
-        snapshots.publish(store, snapshot)
+        put_next(store, head, snapshot)
         return report
 
 
-def _roll_back(store: ObjectStore, to: int, spec: RollbackSpec, *, dry_run: bool) -> tuple[Rollback, Snapshot]:
-    head = snapshots.require_head(store)
+def _roll_back(
+    store: ObjectStore, head: Snapshot, to: int, spec: RollbackSpec, *, dry_run: bool
+) -> tuple[Rollback, Snapshot]:
     older = _older(store, to, head)
     _require_model(store, older, head, spec)
     _require_whole(store, older)

@@ -23,6 +23,7 @@ from facebatch.index import order
 from facebatch.index.build import BuiltSegment, build
 from facebatch.index.segment import SegmentManifest, SegmentPlan, plan_segments
 from facebatch.pipelines.masking import mask
+from facebatch.pipelines.publishing import put_next
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.runtime.executor import Resources
 from facebatch.runtime.open import open_executor
@@ -198,4 +199,4 @@ def _publish(
         return head, False
     snapshot = head.model_copy(update={**snapshots.next_number(head), "segments": segments})
     held.require()
-    return snapshots.publish(store, snapshot), True
+    return put_next(store, head, snapshot), True

@@ -2,50 +2,43 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import chain
 
 from facebatch.config import MatchConfig
-from facebatch.errors import ConfigError, PlanError, StopError
-from facebatch.faces.models import ModelCard
-from facebatch.faces.packs import find_pack, load_card
-from facebatch.gallery import snapshots
-from facebatch.gallery.commits import ShardCommit, committed_keys
-from facebatch.gallery.evaluation import check_current, threshold_for
+from facebatch.gallery.commits import ShardCommit
+from facebatch.gallery.history import numbers
 from facebatch.gallery.leases import reading
-from facebatch.gallery.snapshots import Snapshot
-from facebatch.governance import policy, tokens
-from facebatch.images.shards import list_shards
+from facebatch.governance import policy
 from facebatch.index import node_cache
 from facebatch.match.cells import Cell, CellCommit, block_size, plan_cells, plan_stretches, shape_of
 from facebatch.match.memory import cell_memory, scan_path
 from facebatch.match.planning import schedule
-from facebatch.match.settings import MatchSpec
-from facebatch.pipelines import embed
-from facebatch.pipelines.embedding import Grant, RowsSpec, probe_set
+from facebatch.pipelines import authorising, embed
+from facebatch.pipelines.auditing import record_decision, record_search
 from facebatch.pipelines.merging import MergedBlock, MergeTask, merge_all, merge_memory
-from facebatch.pipelines.plan_match import MatchPreview, expected_probes, preview
+from facebatch.pipelines.plan_match import MatchPreview, preview
+from facebatch.pipelines.probe_facts import find_strangers, read_probe_facts
+from facebatch.pipelines.retention_deleted import require_undeleted
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.pipelines.scanning import ScanTask
 from facebatch.pipelines.search import (
+    Found,
     MatchPlan,
     SearchManifest,
     by_block,
     check_coverage,
     find_search,
     publish_search,
+    read_outcomes,
     write_blocks,
 )
+from facebatch.pipelines.search_plan import plan, renew
 from facebatch.runtime.executor import Executor, Resources
 from facebatch.runtime.open import open_executor
 from facebatch.storage import layout
-from facebatch.storage.documents import canonical_digest
 from facebatch.storage.open import open_store
 from facebatch.storage.preflight import require_put_if_absent
 from facebatch.telemetry.progress import Progress
-
-ID_LENGTH = 24
-"""Hex digits of a search id (96 bits)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +55,8 @@ class MatchReport:
     gallery_templates: int
     candidates: int
     cells: int
+    unused_facts: str | None = None
+    """Rows of `probe_facts` that are of no probe of the search, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,92 +78,37 @@ class StretchTask:
 
 def run(config: MatchConfig, progress: Progress, *, dry_run: bool = False) -> MatchReport | MatchPreview:
     """Carry out the job; with `dry_run` only its plan. ForbiddenError before any probe is read."""
-    decision = policy.decide(config.request)
+    gallery, decision = open_store(config.gallery, config.s3), authorising.decide(config)
+    if not dry_run and numbers(gallery):
+        record_decision(gallery, decision)
     policy.require_allowed(decision)
     planned = plan(config, decision)
+    folder = open_store(planned.root, config.s3)
+    require_undeleted(folder)
     if dry_run:
         return preview(planned)
-    done = find_search(open_store(planned.root, config.s3))
+    done = find_search(folder)
     if done is not None:
         return _report(planned, done)
     require_put_if_absent(open_store(config.results, config.s3))
-    gallery = open_store(config.gallery, config.s3)
     with reading(gallery, planned.snapshot.seq, "match"), open_executor(config.run) as executor:
         probes_root = layout.below(planned.root, "probes")
         target = embed.Target(probes_root, open_store(probes_root, config.s3), config.s3, planned.grant)
         check_memory(config.run, executor, planned.probes.memory, len(planned.probes.pending), what="match")
         commits = embed.embed_shards(planned.probes, planned.rows, target, planned.card, executor, progress)
-        manifest = _search(planned, commits, executor, progress)
+        images = sum(commit.images for commit in commits)
+        planned = renew(planned, authorising.decide_again(planned.config, gallery, decision, images), gallery)
+        found = _search(planned, commits, executor, progress)
+        decision = authorising.decide_again(planned.config, gallery, decision)
+        require_undeleted(folder)
+        record_search(gallery, decision, planned.search_id, images)
+        manifest = publish_search(planned, decision, commits, found)
     node_cache.sweep(node_cache.default_folder())  # Ray ends its workers by killing them
     return _report(planned, manifest)
 
 
-def plan(config: MatchConfig, decision: policy.Decision) -> MatchPlan:
-    """Bind the request to snapshot and probe set, and settle the size of a probe block, which is part of the search.
-
-    The token is issued here, for exactly these.
-    """
-    gallery = open_store(config.gallery, config.s3)
-    chosen = config.match.snapshot
-    snapshot = snapshots.require_head(gallery) if chosen is None else snapshots.read(gallery, chosen)
-    card = load_card(find_pack(config.model))
-    check_searchable(snapshot, card)
-    config = config.model_copy(update={"match": with_threshold(config.match, snapshot)})
-    source = embed.whole_uri(config.probes, config.s3)
-    rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces)
-    shards = list_shards(source, config.s3)
-    listed = embed.plan(shards, frozenset(), rows, card.fingerprint)
-    block = block_size(config.match, shape_of(snapshot, config.match, expected_probes(shards)))
-    config = config.model_copy(update={"match": config.match.model_copy(update={"probe_block": block})})
-    identity = [
-        decision.request.model_dump(mode="json"),
-        probe_set(listed.keys),
-        gallery.uri,
-        snapshot.seq,
-        snapshot.content_sha256,
-        card.fingerprint,
-        config.match.model_dump(mode="json", include={"length", "floor", "probe_block"}),
-    ]
-    search_id = canonical_digest(identity)[:ID_LENGTH]
-    root = layout.below(open_store(config.results, config.s3).uri, search_id)
-    committed = committed_keys(open_store(layout.below(root, "probes"), config.s3))
-    probes = embed.plan(shards, committed, rows, card.fingerprint)
-    binding = tokens.Binding(probe_set(listed.keys), gallery.uri, snapshot.seq)
-    token = tokens.issue(decision, binding, now=datetime.now(UTC))
-    grant = Grant(token, gallery.uri, snapshot.seq, frozenset(listed.keys))
-    return MatchPlan(config, search_id, root, snapshot, rows, probes, grant, card)
-
-
-def check_searchable(snapshot: Snapshot, card: ModelCard) -> None:
-    """StopError when the snapshot is of another model, empty, or not indexed."""
-    if snapshot.model != card.fingerprint:
-        raise StopError(
-            f"snapshot {snapshot.seq} holds templates of model {snapshot.model_name} (dim {snapshot.dim}), the pack "
-            f"is {card.name} (dim {card.dim}): similarities between two models mean nothing; use the gallery's pack"
-        )
-    if snapshot.templates == 0:
-        raise StopError(f"snapshot {snapshot.seq} holds no template, so there is nothing to search")
-    if not snapshot.indexed:
-        raise PlanError(f"snapshot {snapshot.seq} is not indexed; run `facebatch index` first")
-
-
-def with_threshold(spec: MatchSpec, snapshot: Snapshot) -> MatchSpec:
-    """The settings with the published threshold as their floor, where they ask for an FPIR target.
-
-    PlanError for a snapshot that may not be searched, or has no such threshold; ConfigError for a floor beside it.
-    """
-    where = f"snapshot {snapshot.seq}"
-    if not spec.unevaluated:
-        check_current(snapshot.evaluated, snapshot.templates, spec.grown_most, where=where)
-    if spec.fpir is None:
-        return spec
-    if spec.floor is not None:
-        raise ConfigError("match.fpir and match.floor both set where lists end; leave one of them out")
-    return spec.model_copy(update={"floor": threshold_for(snapshot.evaluated, spec.fpir, where=where)})
-
-
-def _search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, progress: Progress) -> SearchManifest:
-    """Cells, merge and certificate, after the probes are embedded."""
+def _search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, progress: Progress) -> Found:
+    """Cells and merge, after the probes are embedded."""
     config, snapshot = planned.config, planned.snapshot
     shape = shape_of(snapshot, config.match, sum(commit.templates.rows for commit in commits))
     block = block_size(config.match, shape)
@@ -185,7 +125,7 @@ def _search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, 
     memory = cell_memory(shape, block, scan_path(spec, shape, block), spec.gallery_block).total
     check_memory(config.run, executor, memory, len(stretches), what="match")
     task = ScanTask(
-        gallery=planned.grant.gallery,
+        gallery=planned.grant.binding.gallery,
         results=layout.below(planned.root, "cells"),
         blocks=planned.root,
         s3=config.s3,
@@ -193,6 +133,7 @@ def _search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, 
         snapshot=snapshot.seq,
         spec=spec,
         memory=memory,
+        grant=planned.grant,
     )
     found: list[list[CellCommit]] = run_all(
         executor,
@@ -202,7 +143,7 @@ def _search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, 
         name=_name,
     )
     done = list(zip(cells, chain.from_iterable(found), strict=True))
-    return publish_search(planned, commits, len(done), _merge(planned, done, executor, progress))
+    return Found(len(done), tuple(_merge(planned, done, executor, progress)))
 
 
 def _merge(
@@ -211,7 +152,14 @@ def _merge(
     """The candidate lists. CorruptError unless the cells cover all pairs."""
     check_coverage(found, planned.snapshot)
     blocks, config = by_block(found), planned.config
-    task = MergeTask(planned.root, config.s3, planned.card.fingerprint, config.match.length, merge_memory(blocks))
+    task = MergeTask(
+        root=planned.root,
+        s3=config.s3,
+        model=planned.card.fingerprint,
+        length=config.match.length,
+        memory=merge_memory(blocks),
+        grant=planned.grant,
+    )
     check_memory(config.run, executor, task.memory, len(blocks), what="the merge")
     return merge_all(task, blocks, executor, progress)
 
@@ -233,4 +181,14 @@ def _report(planned: MatchPlan, manifest: SearchManifest) -> MatchReport:
         gallery_templates=manifest.rows_scanned,
         candidates=sum(part.rows for part in manifest.candidates),
         cells=manifest.cells,
+        unused_facts=_unused_facts(planned, manifest),
     )
+
+
+def _unused_facts(planned: MatchPlan, manifest: SearchManifest) -> str | None:
+    config = planned.config
+    if config.probe_facts is None:
+        return None
+    probes = read_outcomes(open_store(planned.root, config.s3), manifest)["image_id"].to_pylist()
+    strangers = find_strangers(read_probe_facts(config.probe_facts, config.s3), probes)
+    return None if strangers is None else strangers.words

@@ -9,6 +9,7 @@ import numpy as np
 from facebatch.gallery.commits import PartFile, put_part, read_part
 from facebatch.match.candidates import merge
 from facebatch.match.planning import MERGED_AT_ONCE, MERGED_CANDIDATE_BYTES, is_merged_by_driver
+from facebatch.pipelines.grants import Grant, Guard
 from facebatch.pipelines.running import run_all
 from facebatch.runtime.executor import Executor, Resources
 from facebatch.storage import layout
@@ -54,6 +55,8 @@ class MergeTask:
     length: int
     memory: int
     """Bytes of one worker."""
+    grant: Grant
+    """Leave to touch the candidates."""
 
     @property
     def resources(self) -> Resources:
@@ -61,7 +64,8 @@ class MergeTask:
         return Resources(cpus=1.0, memory=self.memory)
 
     def setup(self) -> Callable[[FoundBlock], MergedBlock]:
-        """Open the stores."""
+        """Check the grant and open the stores."""
+        Guard(self.grant, self.root, self.s3)
         store = open_store(self.root, self.s3)
         cells = open_store(layout.below(self.root, "cells"), self.s3)
 

@@ -117,7 +117,7 @@ def preview(planned: MatchPlan) -> MatchPreview:
     shape = shape_of(planned.snapshot, config.match, probes)
     plan = schedule(shape, block_size(config.match, shape))
     path = scan_path(config.match, shape, plan.block)
-    is_distant = planned.grant.gallery.startswith("s3://")
+    is_distant = planned.grant.binding.gallery.startswith("s3://")
     cluster = Cluster(
         cores=config.run.workers or available_cpus(),
         cores_per_machine=available_cpus(),

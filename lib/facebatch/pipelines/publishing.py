@@ -8,6 +8,7 @@ from facebatch.errors import StaleError
 from facebatch.gallery import snapshots
 from facebatch.gallery.leases import Held
 from facebatch.gallery.snapshots import Snapshot
+from facebatch.pipelines.auditing import record_publish
 from facebatch.storage.store import ObjectStore
 
 PUBLISH_ATTEMPTS = 5
@@ -31,5 +32,11 @@ def publish_next(
             return head or snapshots.require_head(store), False, content
         held.require()
         with suppress(StaleError):
-            return snapshots.publish(store, snapshot), True, content
+            return put_next(store, head, snapshot), True, content
     raise StaleError(f"{store.uri}: the head keeps moving; run the same command again")
+
+
+def put_next(store: ObjectStore, head: Snapshot | None, snapshot: Snapshot) -> Snapshot:
+    """Record that a snapshot is about to follow `head`, and put it. StaleError when another run was first."""
+    record_publish(store, head, snapshot)
+    return snapshots.publish(store, snapshot)

@@ -23,6 +23,7 @@ from facebatch.gallery.tombstones import put_tables
 from facebatch.gallery.unpublished import announce, withdraw
 from facebatch.index.compact import outlook
 from facebatch.match.canaries import Canaries
+from facebatch.pipelines import expire_people
 from facebatch.pipelines.canary_photos import photo_figures
 from facebatch.pipelines.embed import Target, embed_shards
 from facebatch.pipelines.generation import (
@@ -159,6 +160,7 @@ def _publish(job: Job, builder: Builder, held: Held) -> Ended:
 
     snapshot, published, (before, content) = publish_next(store, held, composed)
     builder.watch.lap("publish")
+    expire_people.forget(store, snapshot)
     if published:
         return Ended("published", snapshot, before, content, snapshot.created_at)
     return Ended("unchanged", snapshot, before, content, datetime.now(UTC))

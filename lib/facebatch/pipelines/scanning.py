@@ -1,6 +1,7 @@
 """One cell, scanned: read the probe block, map the segment, scan, write candidates, commit."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ from facebatch.gallery.commits import find, put_first, put_part, read_part
 from facebatch.gallery.masks import read_live
 from facebatch.gallery.snapshots import SegmentEntry
 from facebatch.index import node_cache
-from facebatch.index.mapped import map_segment
+from facebatch.index.mapped import map_files
+from facebatch.index.segment import read_manifest
 from facebatch.match.candidates import to_table
 from facebatch.match.cells import Cell, CellCommit
 from facebatch.match.scan import Gallery, Limits, raised
-from facebatch.match.scanner import Scanner, open_scanner
+from facebatch.match.scanner import Scanner, load_kernels, open_scanner
 from facebatch.match.settings import MatchSpec
+from facebatch.pipelines.grants import Grant, Guard
 from facebatch.runtime.executor import Resources
 from facebatch.storage import layout
 from facebatch.storage.open import open_store
@@ -44,6 +47,8 @@ class ScanTask:
     snapshot: int
     spec: MatchSpec
     memory: int
+    grant: Grant
+    """Leave to touch the probes."""
 
     @property
     def resources(self) -> Resources:
@@ -51,7 +56,7 @@ class ScanTask:
         return Resources(cpus=1.0, memory=self.memory)
 
     def setup(self) -> Callable[[Cell], CellCommit]:
-        """Open the stores; segments are fetched when the first cell needs them."""
+        """Check the grant, open the stores; segments are fetched when the first cell needs them."""
         return ScanWorker(self)
 
 
@@ -74,6 +79,7 @@ class ScanWorker:
     def __init__(self, task: ScanTask) -> None:
         """Open the stores, and clear away what killed workers left of segments on this machine."""
         self._task = task
+        self._guard = Guard(task.grant, task.results, task.s3)
         self._gallery = open_store(task.gallery, task.s3)
         self._results = open_store(task.results, task.s3)
         self._blocks = open_store(task.blocks, task.s3)
@@ -84,7 +90,8 @@ class ScanWorker:
         node_cache.sweep(self._cache)
 
     def __call__(self, cell: Cell) -> CellCommit:
-        """Scan one cell and commit it, unless it is committed already."""
+        """Scan one cell and commit it, unless it is committed already. ForbiddenError when the leave has ended."""
+        self._guard.check_gallery(self._task.gallery, self._task.snapshot)
         standing = find(self._results, layout.commit(cell.cell_key), CellCommit)
         if standing is not None:
             return standing
@@ -126,9 +133,12 @@ def open_segment(store: ObjectStore, entry: SegmentEntry, folder: Path, spec: Ma
 
     CorruptError when a digest, a size or a count is wrong. Norms were checked when the segment was built.
     """
-    mapped = map_segment(store, entry, folder)
-    with ExitStack() as files:
+    manifest = read_manifest(store, entry)
+    with ThreadPoolExecutor(1) as beside, ExitStack() as files:
+        loaded = beside.submit(load_kernels, spec, manifest.rows * manifest.dim)
+        mapped = map_files(store, manifest, folder)
         files.callback(mapped.close)
+        loaded.result()
         gallery = Gallery(mapped.vectors, mapped.order.starts, mapped.order.template_rank, read_live(store, entry))
         scan = open_scanner(gallery, mapped.codes, spec, origin=entry.segment_id)
         return OpenSegment(entry, gallery, mapped.members, scan, files.pop_all().close)

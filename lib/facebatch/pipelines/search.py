@@ -1,20 +1,25 @@
 """A search on storage: its plan, its probe blocks, and the certificate that says everything was compared."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
+from pydantic import Field
 
 from facebatch.config import MatchConfig
 from facebatch.errors import CorruptError
 from facebatch.faces.models import ModelCard
 from facebatch.gallery.commits import PartFile, ShardCommit, find, put_first, put_part, read_part, sum_outcomes
 from facebatch.gallery.snapshots import Snapshot
-from facebatch.governance.request import RequestSpec
+from facebatch.governance.facts import Facts
+from facebatch.governance.obligations import Obligations
+from facebatch.governance.policy import Decision
 from facebatch.match.cells import Cell, CellCommit
 from facebatch.pipelines.embed import EmbedPlan
-from facebatch.pipelines.embedding import Grant, RowsSpec
+from facebatch.pipelines.embedding import RowsSpec
+from facebatch.pipelines.grants import Grant
 from facebatch.pipelines.merging import FoundBlock, MergedBlock
 from facebatch.schemas import CANDIDATES, FORMAT_VERSION, LEDGER, templates
 from facebatch.spec import Spec
@@ -22,6 +27,9 @@ from facebatch.storage import layout
 from facebatch.storage.open import open_store
 from facebatch.storage.parquet import read_table, read_templates, write_table
 from facebatch.storage.store import ObjectStore
+
+BLOCKS_AT_ONCE = 2
+"""Probe parts read, and probe blocks written, side by side: one is encoded while the store takes another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +48,29 @@ class MatchPlan:
     card: ModelCard
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found, before it is certified."""
+
+    cells: int
+    """Committed, each probe block x each segment: together they cover all pairs."""
+    lists: tuple[MergedBlock, ...]
+
+
 class SearchManifest(Spec):
     """Certificate of coverage: every probe template was compared with every live template of the snapshot."""
 
     format_version: int = FORMAT_VERSION
     search_id: str
-    request: RequestSpec
+    request: Facts
     decided_at: datetime
-    """When the request was allowed; aware UTC."""
+    """When the request was allowed for the last time; aware UTC."""
+    packs: dict[str, str] = Field(default_factory=dict)
+    """sha256 of every policy pack that was asked, by its id."""
+    obligations: Obligations = Obligations()
+    """What the search and its candidates must keep to."""
+    signed_by: str | None = None
+    """Public key of who decided."""
     gallery: str
     snapshot: int
     snapshot_sha256: str
@@ -88,31 +111,41 @@ def write_blocks(
     store: ObjectStore, probes: ObjectStore, commits: Sequence[ShardCommit], size: int, model: str
 ) -> list[PartFile]:
     """Cut the probe templates, in order of image_id and face_index, into blocks of `size` and store them."""
-    tables = [read_templates(read_part(probes, commit.templates), commit.templates.key) for commit in commits]
-    if not tables:
-        return []
-    order = [("image_id", "ascending"), ("face_index", "ascending")]
-    merged = pa.concat_tables(tables).sort_by(order).combine_chunks()
-    blocks = []
-    for number, begin in enumerate(range(0, merged.num_rows, size)):
-        block = merged.slice(begin, size)
+
+    def read(commit: ShardCommit) -> pa.Table:
+        return read_templates(read_part(probes, commit.templates), commit.templates.key)
+
+    def write(number: int) -> PartFile:
+        block = merged.slice(number * size, size)
         data = write_table(block, kind="templates", model=model)
-        blocks.append(put_part(store, layout.numbered(layout.BLOCKS, number), data, block.num_rows))
-    return blocks
+        return put_part(store, layout.numbered(layout.BLOCKS, number), data, block.num_rows)
+
+    with ThreadPoolExecutor(BLOCKS_AT_ONCE) as pool:
+        tables = list(pool.map(read, commits))
+        if not tables:
+            return []
+        order = [("image_id", "ascending"), ("face_index", "ascending")]
+        merged = pa.concat_tables(tables).sort_by(order).combine_chunks()
+        return list(pool.map(write, range(-(-merged.num_rows // size))))
 
 
 def publish_search(
-    planned: MatchPlan, commits: Sequence[ShardCommit], cells: int, merged: Sequence[MergedBlock]
+    planned: MatchPlan, decision: Decision, commits: Sequence[ShardCommit], found: Found
 ) -> SearchManifest:
-    """Write the outcomes and put the certificate of a search whose cells cover all pairs and are merged."""
+    """Write the outcomes and put the certificate of a search whose cells cover all pairs and are merged, as the
+    decision of this moment allows.
+    """
     store = open_store(planned.root, planned.config.s3)
     images = sum(commit.images for commit in commits)
     evaluation = planned.snapshot.evaluated
     manifest = SearchManifest(
         search_id=planned.search_id,
-        request=planned.config.request,
-        decided_at=_decided_at(planned.grant),
-        gallery=planned.grant.gallery,
+        request=decision.request,
+        decided_at=decision.at,
+        packs=decision.digests,
+        obligations=decision.obligations,
+        signed_by=planned.grant.token.key if planned.grant.token else None,
+        gallery=planned.grant.binding.gallery,
         snapshot=planned.snapshot.seq,
         snapshot_sha256=planned.snapshot.content_sha256,
         model=planned.card.fingerprint,
@@ -125,10 +158,10 @@ def publish_search(
         images=images,
         outcomes=sum_outcomes(commits),
         probes=sum(commit.templates.rows for commit in commits),
-        cells=cells,
+        cells=found.cells,
         rows_scanned=planned.snapshot.templates,
-        full_lists=sum(block.full_lists for block in merged),
-        candidates=tuple(block.part for block in merged),
+        full_lists=sum(block.full_lists for block in found.lists),
+        candidates=tuple(block.part for block in found.lists),
         outcomes_file=_write_outcomes(planned, store, commits),
     )
     return put_first(store, layout.SEARCH_MANIFEST, manifest)[0]
@@ -161,6 +194,12 @@ def read_candidates(store: ObjectStore, manifest: SearchManifest) -> pa.Table:
     return pa.concat_tables(tables) if tables else CANDIDATES.empty_table()
 
 
+def read_outcomes(store: ObjectStore, manifest: SearchManifest) -> pa.Table:
+    """`schemas.LEDGER` of all probe images of a search, verified."""
+    part = manifest.outcomes_file
+    return read_table(read_part(store, part), kind="ledger", origin=part.key)
+
+
 def probe_templates(store: ObjectStore, model: str) -> pa.Table:
     """All probe templates of a finished search, block by block as they were compared, verified."""
     keys = sorted(info.key for info in store.list(layout.BLOCKS))
@@ -174,9 +213,3 @@ def _write_outcomes(planned: MatchPlan, store: ObjectStore, commits: Sequence[Sh
     table = pa.concat_tables(tables) if tables else LEDGER.empty_table()
     data = write_table(table.combine_chunks(), kind="ledger", model=planned.card.fingerprint)
     return put_part(store, layout.OUTCOMES, data, table.num_rows)
-
-
-def _decided_at(grant: Grant) -> datetime:
-    if grant.token is None:
-        raise CorruptError("a search without a decision token cannot be certified")
-    return grant.token.issued_at

@@ -156,3 +156,50 @@ def audit_seq(key: str) -> int | None:
 def audit_key(digest: str) -> str:
     """The key of a person's pseudonym. Not below `audit/`: events are never deleted, these must be."""
     return f"{AUDIT_KEYS}{digest}.json"
+
+
+TRUST = "trust/"
+
+
+def trust(seq: int) -> str:
+    """The numbered list of keys whose decisions count; the highest number is in force."""
+    return f"{TRUST}{seq:012d}.json"
+
+
+PROBES = "probes/"
+CELLS = "cells/"
+LEADS = "leads/"
+AUTHORISATION = "authorisation.json"
+DELETED = "deleted/"
+_SEARCH = re.compile(r"[0-9a-f]{24}")
+
+
+def deleted(object_class: str) -> str:
+    """The record, in a search's folder, that its objects of this class were deleted; put before one is."""
+    return f"{DELETED}{object_class}.json"
+
+
+def search_of(key: str) -> str | None:
+    """The search whose folder a key of the results is in; None for any other object."""
+    folder, slash, _ = key.partition("/")
+    return folder if slash and _SEARCH.fullmatch(folder) else None
+
+
+HOLDS = "holds/"
+RELEASES = "releases/"
+CASES = "cases/"
+
+
+def hold(name: str) -> str:
+    """The legal hold of this name, in the root of the results."""
+    return f"{HOLDS}{name}.json"
+
+
+def release(name: str) -> str:
+    """Ends the legal hold of this name."""
+    return f"{RELEASES}{name}.json"
+
+
+def closed_case(digest: str) -> str:
+    """When a case was closed, by the digest of its id."""
+    return f"{CASES}{digest}.json"

@@ -1,0 +1,48 @@
+"""The part of expire that is about past searches: what of their results is due, and its deletion."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+
+from facebatch.config import ExpireConfig
+from facebatch.errors import StopError
+from facebatch.pipelines import retention_delete, retention_plan
+from facebatch.pipelines.auditing import record_deletion
+from facebatch.pipelines.retention_delete import RetentionReport
+from facebatch.pipelines.retention_plan import RetentionPlan, moment_of
+from facebatch.pipelines.retention_survey import Results
+from facebatch.storage.clock import TRUSTED, measure_skew, say
+from facebatch.storage.open import open_store
+from facebatch.storage.preflight import require_put_if_absent
+from facebatch.storage.store import ObjectStore
+from facebatch.telemetry.progress import Progress
+
+
+def plan(config: ExpireConfig, as_of: date) -> RetentionPlan | None:
+    """What is due by the end of that day; None where no results are configured. Writes nothing."""
+    results = _results(config)
+    if results is None:
+        return None
+    return retention_plan.run(results, config.retention, moment_of(as_of, datetime.now(UTC)))
+
+
+def delete(config: ExpireConfig, as_of: date, gallery: ObjectStore, progress: Progress) -> RetentionReport | None:
+    """Delete what is due by the end of that day, by the clock of the store; None where no results are configured.
+
+    StopError, and nothing is deleted, where this machine's clock is further off than expiry trusts.
+    """
+    results = _results(config)
+    if results is None:
+        return None
+    require_put_if_absent(results.store)
+    skew = measure_skew(results.store) or timedelta()
+    if abs(skew) > TRUSTED:
+        raise StopError(
+            f"{results.store.uri}: nothing of its searches is deleted, since {say(skew)}, then run the same command "
+            "again"
+        )
+    moment = moment_of(as_of, datetime.now(UTC) - skew)
+    return retention_delete.run(results, config.retention, moment, partial(record_deletion, gallery), progress)
+
+
+def _results(config: ExpireConfig) -> Results | None:
+    return None if config.results is None else Results(open_store(config.results, config.s3), config.s3)

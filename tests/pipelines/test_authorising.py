@@ -1,0 +1,266 @@
+"""No probe without leave: refused at the door and in the worker, decided again, and each refusal is in the audit."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from facebatch.errors import ConfigError, ForbiddenError, NotFoundError
+from facebatch.gallery.commits import PartFile
+from facebatch.governance import audit_chain, policy, signing, tokens, trust
+from facebatch.governance.audit import AuditEvent
+from facebatch.governance.facts import Facts, with_changes
+from facebatch.governance.settings import PolicySpec
+from facebatch.images.source import SourceSpec
+from facebatch.match.cells import Cell
+from facebatch.match.settings import MatchSpec
+from facebatch.pipelines import authorising, match, search_plan
+from facebatch.pipelines.embedding import EmbedTask
+from facebatch.pipelines.grants import Grant
+from facebatch.pipelines.merging import MergeTask
+from facebatch.pipelines.scanning import ScanTask
+from facebatch.pipelines.search import MatchPlan, find_search
+from facebatch.storage.local import LocalStore
+from facebatch.storage.settings import S3Spec
+from facebatch.telemetry.progress import SilentProgress, Stage
+from searched import search as run
+from stored import files
+from worlds import QUIET, REQUEST, World
+
+pytestmark = pytest.mark.integration
+
+
+def events(world: World, action: str) -> list[AuditEvent]:
+    """Those of one kind in the gallery's chain, which is whole."""
+    store = LocalStore(world.root / "gallery")
+    assert audit_chain.verify(store) == []
+    return [event for event in audit_chain.read_chain(store) if event.action == action]
+
+
+def pack(folder: Path, **changes: object) -> PolicySpec:
+    """A pack of one rule beside the floor."""
+    rule = {"id": "only", "kind": "oblige", "cite": "a test", "message": "as the test says"}
+    values = {
+        "id": "tested",
+        "version": "1",
+        "title": "a pack",
+        "cite": "a test",
+        "source_url": "none",
+        "reviewed_on": date(2026, 1, 1),
+        "review_by": date(2999, 1, 1),
+        "rules": [{**rule, **changes}],
+        "cases": [{"name": "none", "day": date(2026, 1, 1)}],
+    }
+    path = folder / "tested.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return PolicySpec(packs=(str(path),))
+
+
+@pytest.mark.parametrize("missing", ["purpose", "case_id", "requester.agency"])
+def test_no_probe_is_listed_or_read_without_a_whole_request(searchable: World, missing: str) -> None:
+    nowhere = SourceSpec(uri=str(searchable.root / "no-such-probes"))
+    request = with_changes(REQUEST, {missing: None})
+    with pytest.raises(ForbiddenError, match=f"request.{missing}"):
+        run(searchable, request=request, probes=nowhere)
+    with pytest.raises(ForbiddenError, match=r"purpose.*case_id.*requester"):
+        run(searchable, request=Facts(), probes=nowhere)
+    with pytest.raises(NotFoundError):
+        run(searchable, probes=nowhere)
+    assert not (searchable.root / "results").exists()
+
+
+def planned_search(world: World, **changes: object) -> MatchPlan:
+    config = world.match(**changes)
+    return search_plan.plan(config, authorising.decide(config))
+
+
+def worker_tasks(planned: MatchPlan, grant: Grant) -> list[EmbedTask | ScanTask | MergeTask]:
+    """Those that a worker can be handed, with a grant."""
+    root, card, s3 = planned.root, planned.card.fingerprint, S3Spec()
+    places = {"gallery": planned.grant.binding.gallery, "results": f"{root}/cells", "blocks": root}
+    return [
+        EmbedTask(f"{root}/probes", planned.rows, s3, card, 0, grant),
+        ScanTask(**places, s3=s3, model=card, snapshot=1, spec=MatchSpec(), memory=0, grant=grant),
+        MergeTask(root, s3, card, 50, 0, grant),
+    ]
+
+
+def bad_grants(planned: MatchPlan, other_case: MatchPlan) -> dict[str, Grant]:
+    """One for each way to have no leave, by the words of the refusal."""
+    grant, now = planned.grant, datetime.now(UTC)
+    assert grant.token is not None
+    decision = policy.decide(REQUEST, (), now - timedelta(days=30))
+    key = Ed25519PrivateKey.generate()
+    old = tokens.issue(decision, grant.binding, key, now=decision.at)
+    foreign = tokens.issue(decision, grant.binding, key, now=now)
+    forged = replace(foreign, key=grant.token.key)
+    longer = replace(grant.token, expires_at=now + timedelta(days=400))
+    return {
+        "no decision token": replace(grant, token=None),
+        "expired": replace(grant, token=old),
+        "altered or forged": replace(grant, token=forged),
+        "forged; submit": replace(grant, token=longer),
+        "another request": replace(grant, token=other_case.grant.token),
+        "folder of another search": other_case.grant,
+        "another probe set": replace(grant, shard_keys=frozenset({"other"})),
+    }
+
+
+def test_a_worker_without_a_valid_token_reads_nothing(searchable: World) -> None:
+    planned = planned_search(searchable)
+    other = planned_search(searchable, request=with_changes(REQUEST, {"case_id": "another"}))
+    for words, grant in bad_grants(planned, other).items():
+        for task in worker_tasks(planned, grant):
+            with pytest.raises(ForbiddenError, match=words):
+                task.setup()
+    elsewhere = replace(planned.grant, binding=replace(planned.grant.binding, snapshot=99))
+    for task in worker_tasks(planned, elsewhere):
+        with pytest.raises(ForbiddenError, match="another request, probe set or snapshot"):
+            task.setup()
+    assert not files(searchable.root, "results/*/probes/*")
+
+
+def test_a_shard_the_token_was_not_issued_for_is_refused_in_the_worker(searchable: World) -> None:
+    planned = planned_search(searchable)
+    work = worker_tasks(planned, planned.grant)[0].setup()
+    stranger = replace(planned.probes.shards[0], etag="changed")
+    with pytest.raises(ForbiddenError, match="not among those"):
+        work(stranger)
+
+
+def test_a_cell_of_another_snapshot_is_refused_in_the_worker(searchable: World) -> None:
+    planned = planned_search(searchable)
+    scan = worker_tasks(planned, planned.grant)[1]
+    work = replace(scan, snapshot=planned.snapshot.seq + 1).setup()
+    cell = Cell("0" * 32, 0, PartFile(key="x", sha256="0" * 64, size=0, rows=0), planned.snapshot.segments[0])
+    with pytest.raises(ForbiddenError, match="another snapshot"):
+        work(cell)
+
+
+def test_a_search_is_recorded_with_the_packs_that_allowed_it(searchable: World, tmp_path: Path) -> None:
+    spec = pack(tmp_path, obligations={"reviewers": 2})
+    report = run(searchable, policy=spec)
+    manifest = find_search(LocalStore(Path(report.results)))
+    assert manifest is not None
+    assert (manifest.request, set(manifest.packs)) == (REQUEST, {"floor", "tested"})
+    assert manifest.obligations.reviewers == 2
+    (decision,), (search,) = events(searchable, "decision"), events(searchable, "search")
+    assert decision.decision == search.decision == "allowed"
+    assert search.resource == f"search:{manifest.search_id}"
+    assert decision.purpose == "system_test"
+    assert "tests" not in decision.model_dump_json(), "the requester is there by pseudonym only"
+    assert decision.actor == search.actor
+
+
+def test_a_refusal_is_recorded_and_names_every_rule(searchable: World, tmp_path: Path) -> None:
+    live = [{"fact": "media.live", "op": "equals", "value": True}]
+    spec = pack(tmp_path, kind="forbid", when=live, message="no live surveillance")
+    with pytest.raises(ForbiddenError, match=r"no live surveillance \[tested.only: a test; unknown: media.live\]"):
+        run(searchable, policy=spec)
+    assert [event.decision for event in events(searchable, "decision")] == ["denied"]
+    run(searchable, policy=spec, request=with_changes(REQUEST, {"media.live": False}))
+    assert [event.decision for event in events(searchable, "decision")] == ["denied", "allowed"]
+
+
+def test_a_dry_run_records_nothing(searchable: World) -> None:
+    before = files(searchable.root / "gallery", "audit/*")
+    match.run(searchable.match(), QUIET, dry_run=True)
+    assert files(searchable.root / "gallery", "audit/*") == before
+
+
+class Meanwhile(SilentProgress):
+    """Something happens when a stage begins."""
+
+    def __init__(self, stage: str, happens: Callable[[], object]) -> None:
+        self._stage, self._happens = stage, happens
+
+    def stage(self, name: str, *, total: int, unit: str) -> AbstractContextManager[Stage]:
+        if name == self._stage:
+            self._happens()
+        return super().stage(name, total=total, unit=unit)
+
+
+@pytest.mark.parametrize("stage", ["embed", "match"])
+def test_a_moratorium_that_begins_in_between_stops_the_search(searchable: World, tmp_path: Path, stage: str) -> None:
+    config = searchable.match(policy=pack(tmp_path, obligations={"reviewers": 2}))
+    meanwhile = Meanwhile(stage, lambda: pack(tmp_path, kind="forbid", message="a moratorium"))
+    with pytest.raises(ForbiddenError, match="a moratorium"):
+        match.run(config, meanwhile)
+    assert [event.decision for event in events(searchable, "decision")] == ["allowed", "denied"]
+    assert not events(searchable, "search")
+    assert not files(searchable.root / "results", "manifest.json")
+    assert bool(files(searchable.root / "results", "cells/commits/*.json")) == (stage == "match")
+
+
+def test_a_finished_search_is_decided_again_when_it_is_asked_for_again(searchable: World, tmp_path: Path) -> None:
+    spec = pack(tmp_path, obligations={"reviewers": 2})
+    report = run(searchable, policy=spec)
+    assert run(searchable, policy=spec) == report
+    pack(tmp_path, kind="forbid", message="a moratorium")
+    with pytest.raises(ForbiddenError, match="a moratorium"):
+        run(searchable, policy=spec)
+    assert len(events(searchable, "decision")) == 3
+    assert len(events(searchable, "search")) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "spec", "words"),
+    [
+        ({"max_candidates": 20}, MatchSpec(length=21), "match.length is 21, lists of at most 20"),
+        ({"min_score": 0.5}, MatchSpec(), "match.floor is None, candidates must reach 0.5"),
+        ({"min_score": 0.5}, MatchSpec(floor=0.49), "match.floor is 0.49"),
+        ({"fpir_target": 0.001}, MatchSpec(floor=0.5), "match.fpir is None"),
+    ],
+)
+def test_settings_beyond_what_the_packs_oblige_are_refused(
+    searchable: World, tmp_path: Path, asked: dict[str, object], spec: MatchSpec, words: str
+) -> None:
+    with pytest.raises(ForbiddenError, match=words):
+        run(searchable, policy=pack(tmp_path, obligations=asked), match=spec)
+    assert not (searchable.root / "results").exists()
+
+
+def test_settings_within_what_the_packs_oblige_are_kept(searchable: World, tmp_path: Path) -> None:
+    asked = {"max_candidates": 3, "min_score": 0.1, "max_probes": 8}
+    report = run(searchable, policy=pack(tmp_path, obligations=asked), match=MatchSpec(length=3, floor=0.1))
+    assert 0 < report.candidates <= 3 * report.probes
+
+
+@pytest.mark.parametrize(
+    ("asked", "stated", "words"),
+    [
+        ({"max_probes": 7}, None, "8 probes, and the policy packs allow 7"),
+        ({"reviewers": 1}, 7, "the request states 7"),
+    ],
+)
+def test_more_probes_than_allowed_or_stated_are_not_searched(
+    searchable: World, tmp_path: Path, asked: dict[str, object], stated: int | None, words: str
+) -> None:
+    request = with_changes(REQUEST, {"probe.count": stated})
+    with pytest.raises(ForbiddenError, match=words):
+        run(searchable, policy=pack(tmp_path, obligations=asked), request=request)
+    assert not files(searchable.root / "results", "cells/commits/*.json")
+
+
+def test_a_gallery_that_names_whom_it_trusts_wants_their_signature(searchable: World, tmp_path: Path) -> None:
+    gallery = LocalStore(searchable.root / "gallery")
+    trusted = signing.make_key(tmp_path / "officer.pem")
+    signing.make_key(tmp_path / "stranger.pem")
+    unsigned = planned_search(searchable)
+    trust.replace(gallery, trust.following(trust.current(gallery), (trusted,), datetime.now(UTC)))
+    with pytest.raises(ConfigError, match=r"policy.signing_key: .* says whose decisions it trusts"):
+        run(searchable)
+    with pytest.raises(ConfigError, match=r"policy.signing_key: .* does not trust key"):
+        run(searchable, policy=PolicySpec(signing_key=str(tmp_path / "stranger.pem")))
+    for task in worker_tasks(unsigned, unsigned.grant):
+        with pytest.raises(ForbiddenError, match="which this gallery does not trust"):
+            task.setup()
+    report = run(searchable, policy=PolicySpec(signing_key=str(tmp_path / "officer.pem")))
+    manifest = find_search(LocalStore(Path(report.results)))
+    assert manifest is not None
+    assert manifest.signed_by == trusted
