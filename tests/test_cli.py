@@ -170,3 +170,11 @@ def test_every_flag_has_words(capsys: pytest.CaptureFixture[str], command: str) 
     out, _ = capsys.readouterr()
     assert "--run.workers" in out
     assert "Worker processes" in out
+
+
+def test_a_word_that_belongs_to_no_flag_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A flag takes no value: `--match.unevaluated false` would say true, and hand `false` to some other setting."""
+    with pytest.raises(SystemExit) as stop:
+        main(["index", "--gallery", str(tmp_path), "false"])
+    assert stop.value.code == 2
+    assert "false" in capsys.readouterr().err

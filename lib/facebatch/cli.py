@@ -70,21 +70,21 @@ app.command(retention_app)
 
 
 @app.command
-def embed(config: Annotated[EmbedConfig, Flat], output: Output = Output(), *, dry_run: DryRun = False) -> None:
+def embed(*, config: Annotated[EmbedConfig, Flat], output: Output = Output(), dry_run: DryRun = False) -> None:
     """Turn image shards into templates and publish a gallery snapshot."""
     result = embed_pipeline.run(config, output.start(), dry_run=dry_run)
     output.show("embed: the plan" if dry_run else "embed", result)
 
 
 @app.command
-def index(config: Annotated[IndexConfig, Flat], output: Output = Output(), *, dry_run: DryRun = False) -> None:
+def index(*, config: Annotated[IndexConfig, Flat], output: Output = Output(), dry_run: DryRun = False) -> None:
     """Build FAISS segments of the head snapshot and publish a snapshot that lists them."""
     result = index_pipeline.run(config, output.start(), dry_run=dry_run)
     output.show("index: the plan" if dry_run else "index", result)
 
 
 @app.command
-def reindex(config: Annotated[ReindexConfig, Flat], output: Output = Output(), *, dry_run: DryRun = False) -> None:
+def reindex(*, config: Annotated[ReindexConfig, Flat], output: Output = Output(), dry_run: DryRun = False) -> None:
     """Bring the gallery up to date: embed what changed, carry out deletions, add a segment, publish a snapshot."""
     result = reindex_pipeline.run(config, output.start(), dry_run=dry_run)
     output.show("reindex: the plan" if dry_run else "reindex", result)
@@ -93,9 +93,9 @@ def reindex(config: Annotated[ReindexConfig, Flat], output: Output = Output(), *
 
 @app.command
 def expire(
+    *,
     config: Annotated[ExpireConfig, Flat],
     output: Output = Output(),
-    *,
     delete: Annotated[
         bool, Parameter(negative="", help="Carry out the plan: what is deleted does not come back.")
     ] = False,
@@ -117,23 +117,23 @@ def expire(
 
 
 @app.command
-def match(config: Annotated[MatchConfig, Flat], output: Output = Output(), *, dry_run: DryRun = False) -> None:
+def match(*, config: Annotated[MatchConfig, Flat], output: Output = Output(), dry_run: DryRun = False) -> None:
     """Search an allowed request's probes in a snapshot; write candidate lists and a coverage certificate."""
     result = match_pipeline.run(config, output.start(), dry_run=dry_run)
     output.show("match: the plan" if dry_run else "match (candidates are leads, not identifications)", result)
 
 
 @app.command
-def pairs(config: Annotated[PairsConfig, Flat], output: Output = Output()) -> None:
+def pairs(*, config: Annotated[PairsConfig, Flat], output: Output = Output()) -> None:
     """Score a folder of people by a list of image pairs, as Labeled Faces in the Wild is scored."""
     output.show("pairs", pairs_pipeline.run(config, output.start()))
 
 
 @app.command
 def evaluate(
+    *,
     config: Annotated[EvaluateConfig, Flat],
     output: Output = Output(),
-    *,
     gate: Annotated[Path | None, Parameter(help="A YAML file of limits, in place of those of the config.")] = None,
 ) -> None:
     """Measure error rates of labelled probes, write a report, and publish thresholds and a verdict."""
@@ -143,21 +143,21 @@ def evaluate(
 
 
 @app.command
-def demo(config: Annotated[DemoConfig, Flat] = DemoConfig(), output: Output = Output()) -> None:
+def demo(*, config: Annotated[DemoConfig, Flat] = DemoConfig(), output: Output = Output()) -> None:
     """Run embed, index and match on real photographs and write a page to look at."""
     report = demo_pipeline.run(config, output.start())
     output.show("demo (candidates are leads, not identifications)", report)
 
 
 @plan_app.command(name="match")
-def plan_match(config: Annotated[PlanMatchConfig, Flat], output: Output = Output()) -> None:
+def plan_match(*, config: Annotated[PlanMatchConfig, Flat], output: Output = Output()) -> None:
     """What so many probes against so many templates come to: cells, bytes, memory, core-hours, requests."""
     output.start()
     output.show("match: an estimate", plan_match_pipeline.run(config))
 
 
 @models_app.command(name="list")
-def list_models(model: Annotated[ModelSpec, Flat] = ModelSpec(), output: Output = Output()) -> None:
+def list_models(*, model: Annotated[ModelSpec, Flat] = ModelSpec(), output: Output = Output()) -> None:
     """Packs on this machine, and official packs that can be pulled."""
     output.start()
     found = {listing.name: _state(listing) for listing in packs.list_packs(model)}
@@ -170,7 +170,7 @@ def list_models(model: Annotated[ModelSpec, Flat] = ModelSpec(), output: Output 
 
 
 @models_app.command
-def check(model: Annotated[ModelSpec, Flat] = ModelSpec(), output: Output = Output()) -> None:
+def check(*, model: Annotated[ModelSpec, Flat] = ModelSpec(), output: Output = Output()) -> None:
     """Verify a pack's checksums, open its networks, and print its card."""
     output.start()
     card, _, _ = open_models(model.model_copy(update={"accept_research_only": True}), FaceSpec())

@@ -49,7 +49,7 @@ def test_a_purpose_off_the_list_is_no_purpose() -> None:
 def test_packs_join_the_floor_and_all_denials_are_told() -> None:
     pack = of_one(kind="forbid", when=[{"fact": "media.live", "op": "equals", "value": True}], message="never live")
     with pytest.raises(
-        ForbiddenError, match=r"state the case.*never live \[tested.only: a test; unknown: media.live\]"
+        ForbiddenError, match=r"(?s)state the case.*never live \[tested.only: a test; unknown: media.live\]"
     ):
         require_allowed(decide(with_changes(WHOLE, {"case_id": None}), [pack], NOW))
     assert decide(with_changes(WHOLE, {"media.live": False}), [pack], NOW).allowed

@@ -67,7 +67,7 @@ def test_no_probe_is_listed_or_read_without_a_whole_request(searchable: World, m
     request = with_changes(REQUEST, {missing: None})
     with pytest.raises(ForbiddenError, match=f"request.{missing}"):
         run(searchable, request=request, probes=nowhere)
-    with pytest.raises(ForbiddenError, match=r"purpose.*case_id.*requester"):
+    with pytest.raises(ForbiddenError, match=r"(?s)purpose.*case_id.*requester"):
         run(searchable, request=Facts(), probes=nowhere)
     with pytest.raises(NotFoundError):
         run(searchable, probes=nowhere)

@@ -71,9 +71,9 @@ def decide(
 
 
 def require_allowed(decision: Decision) -> None:
-    """Raise ForbiddenError with all denials and their citations unless the decision allows."""
+    """Raise ForbiddenError unless the decision allows: each denial on a line, with its citation."""
     if not decision.allowed:
-        raise ForbiddenError(f"the search is refused: {'; '.join(map(_reason, decision.denials))}")
+        raise ForbiddenError("\n".join(["the search is refused:", *map(_reason, decision.denials)]))
 
 
 def stands_until(decision: Decision, latest: datetime) -> datetime:
@@ -102,4 +102,4 @@ def _stands(decision: Decision, at: datetime) -> bool:
 
 def _reason(denial: Denial) -> str:
     unknown = f"; unknown: {', '.join(denial.missing)}" if denial.missing else ""
-    return f"{denial.message} [{denial.rule}: {denial.citation}{unknown}]"
+    return f"- {denial.message} [{denial.rule}: {denial.citation}{unknown}]"
