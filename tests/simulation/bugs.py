@@ -17,8 +17,12 @@ from facebatch.gallery.commits import PartFile, put_first
 from facebatch.gallery.leases import Held
 from facebatch.gallery.pins import Pin
 from facebatch.gallery.snapshots import Snapshot
+from facebatch.governance import audit
+from facebatch.governance.audit import AuditEvent
 from facebatch.pipelines import gallery_collect
+from facebatch.pipelines.auditing import record_publish
 from facebatch.pipelines.gallery_collect import Survey
+from facebatch.pipelines.publishing import put_next
 from facebatch.storage import layout
 from facebatch.storage.digest import digest
 from facebatch.storage.documents import dump
@@ -54,6 +58,27 @@ def refused_is_lost(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(SimulatedStore, "put_if_absent", put)
     patch.setattr(snapshots, "publish", publish)
+
+
+def recorded_afterwards(patch: pytest.MonkeyPatch) -> None:
+    """A snapshot is put first, and recorded in the audit chain then."""
+
+    def put(store: ObjectStore, head: Snapshot | None, snapshot: Snapshot) -> Snapshot:
+        published = snapshots.publish(store, snapshot)
+        record_publish(store, head, snapshot)
+        return published
+
+    edges.replace(patch, [(put_next, put)])
+
+
+def blind_event(patch: pytest.MonkeyPatch) -> None:
+    """An audit event is put whether its number is taken or not."""
+
+    def put(store: ObjectStore, event: AuditEvent) -> bool:
+        store.put(layout.audit_event(event.seq), dump(event))
+        return True
+
+    patch.setattr(audit, "_put", put)
 
 
 def parts_without_attempt(patch: pytest.MonkeyPatch) -> None:
@@ -176,6 +201,8 @@ PROTOCOL = (
     parts_without_attempt,
     commit_before_parts,
     overtaken,
+    recorded_afterwards,
+    blind_event,
     no_grace,
     files_before_documents,
     writers_without_lease,

@@ -4,13 +4,17 @@ A stand-in takes the place of the real thing in every module of the package that
 tomorrow is inside the simulation too.
 """
 
+import gc
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, tzinfo
 from functools import lru_cache
+from os import getpid
 from types import SimpleNamespace
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -28,14 +32,20 @@ from simulation.world import Stage
 
 SpecT = TypeVar("SpecT", bound=Spec)
 
-INSIDE = ("facebatch.gallery.", "facebatch.pipelines.", "facebatch.index.", "facebatch.storage.clock")
+INSIDE = (
+    "facebatch.gallery.",
+    "facebatch.governance.",
+    "facebatch.pipelines.",
+    "facebatch.index.",
+    "facebatch.storage.clock",
+)
 """Modules of the package in which things are replaced."""
 POLL_S = 30.0
 """Seconds between two looks of a writer that waits for a collection."""
-_MOST = 100_000
-"""Documents remembered at a time."""
 
 _loaded: dict[tuple[type[Spec], bytes], Spec] = {}
+_most = 5_000
+"""Documents remembered at a time."""
 
 
 def replace(patch: pytest.MonkeyPatch, swaps: Iterable[tuple[object, object]], inside: Iterable[str] = INSIDE) -> None:
@@ -48,19 +58,24 @@ def replace(patch: pytest.MonkeyPatch, swaps: Iterable[tuple[object, object]], i
                     patch.setattr(module, key, instead[id(value)])
 
 
-def install(patch: pytest.MonkeyPatch, stage: Stage[Any]) -> None:
-    """Let the package run in whatever world is on the stage, until `patch` is undone."""
+def install(patch: pytest.MonkeyPatch, stage: Stage[Any], memory: int) -> None:
+    """Let the package run in whatever world is on the stage, until `patch` is undone. So many documents and digests are
+    remembered: more than are read again fill the processor's caches for nothing.
+    """
     outside = (
         (time, SimpleNamespace(monotonic=lambda: _scheduler(stage).seconds, sleep=lambda s: _sleep(stage, s))),
         (threading, SimpleNamespace(Event=lambda: Event(_scheduler(stage)), Thread=Thread)),
         (datetime, _clock(stage)),
         (uuid4, lambda: SimpleNamespace(hex=stage.world.name())),
         (ThreadPoolExecutor, OneAfterAnother),
+        (socket, SimpleNamespace(gethostname=lambda: "a machine")),
+        (getpid, lambda: 1),
         (require_put_if_absent, _honest),
     )
     replace(patch, outside)
-    replace(patch, [(documents.load, load), (digest, lru_cache(maxsize=65536)(digest))], (*INSIDE, "simulation."))
+    replace(patch, [(documents.load, load), (digest, lru_cache(maxsize=memory)(digest))], (*INSIDE, "simulation."))
     patch.setattr(leases, "_POLL_S", POLL_S)
+    patch.setattr(sys.modules[__name__], "_most", memory)
 
 
 def load(model: type[SpecT], data: bytes, *, origin: str) -> SpecT:
@@ -74,10 +89,24 @@ def load(model: type[SpecT], data: bytes, *, origin: str) -> SpecT:
 
 def remember(document: SpecT, data: bytes) -> SpecT:
     """`data` reads as `document`."""
-    if len(_loaded) >= _MOST:
+    if len(_loaded) >= _most:
         _loaded.clear()
     _loaded[type(document), data] = document
     return document
+
+
+@contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """A schedule leaves little behind (`World.end`): Python looks for it seldom, and not through all that there is."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _honest(store: ObjectStore) -> None:
@@ -99,7 +128,7 @@ def _clock(stage: Stage[Any]) -> type[datetime]:
     class Clock(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> Any:
-            return stage.world.scheduler.now
+            return stage.world.scheduler.clock()
 
     return Clock
 
@@ -139,6 +168,7 @@ class Thread:
         if owner is not None:  # else nothing can happen before the work is done
             self._actor = owner.scheduler.spawn(f"{owner.name} {self._name}", self._target)
             owner.threads.append(self._actor)
+            del self._target
 
     def join(self) -> None:
         """Wait until it has ended."""

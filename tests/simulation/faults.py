@@ -1,6 +1,8 @@
 """What goes wrong with requests and processes, and how often."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +36,15 @@ class Faults:
         if drawn < self.crash + self.lost:
             return "lost"
         return "refused" if drawn < self.crash + self.lost + self.refused else "late"
+
+
+class Late(NamedTuple):
+    """A request that its client gave up and that will be carried out."""
+
+    due: int
+    """Step."""
+    number: int
+    made: float
+    """On `Scheduler.seconds`."""
+    label: str
+    effect: Callable[[], object]

@@ -8,11 +8,12 @@ from facebatch.gallery.snapshots import Snapshot
 from facebatch.index.segment import SegmentManifest
 from facebatch.storage import layout
 from facebatch.storage.documents import load
+from simulation.chain import Chain
 from simulation.store import Stored
 
 Listed = frozenset[tuple[str, str]]
 """URIs and keys of the shards that one revision of a source has."""
-_DOCUMENTS = (layout.SNAPSHOTS, layout.COMMITS, layout.SEGMENTS)
+_DOCUMENTS = (layout.SNAPSHOTS, layout.COMMITS, layout.SEGMENTS, layout.AUDIT)
 """Folders of objects that name others."""
 
 
@@ -26,24 +27,24 @@ class Rules:
         self.objects: Mapping[str, Stored] = {}
         self.history: list[Snapshot] = []
         """Every snapshot ever published, also those removed since."""
-        self._contents: list[str] = []
-        """Their digests."""
         self._revisions = revisions
         """Per source, in the order of time."""
         self._shown: dict[str, int] = {}
         """Per source the oldest revision that the head can be."""
         self._names: dict[str, tuple[tuple[str, str], ...]] = {}
         """Per standing document, key and sha256 of what it names."""
-        self._named_by: dict[str, set[str]] = {}
+        self._named_by: dict[str, frozenset[str]] = {}
         """The same the other way round."""
         self._pinned: dict[str, int] = {}
+        self._chain = Chain()
 
     def adopt(self, other: "Rules") -> None:
         """Know what the other one knows; nothing was broken so far."""
-        self.history[:], self._contents[:] = other.history, other._contents
+        self.history[:] = other.history
         self._shown, self._pinned = dict(other._shown), dict(other._pinned)
+        self._chain.adopt(other._chain)
         self._names = dict(other._names)
-        self._named_by = {key: set(origins) for key, origins in other._named_by.items()}
+        self._named_by = dict(other._named_by)
 
     def report(self, breach: str) -> None:
         """Only the first counts: what follows may follow from it."""
@@ -96,6 +97,9 @@ class Rules:
         """Hook: a snapshot was published for the first time; it is not in the history yet."""
 
     def _created(self, key: str, data: bytes) -> None:
+        fault = self._chain.fault(key, data) if key.startswith(layout.AUDIT) else None
+        if fault:
+            self.report(fault)
         found = names(key, data)
         self._require_whole(key, found)
         self._name(key, found)
@@ -123,6 +127,8 @@ class Rules:
 
     def _deleted(self, key: str) -> None:
         self._forget(key)
+        if key.startswith(layout.AUDIT):
+            self.report(f"{key} was deleted although it is an audit event")
         if self.history and key == layout.snapshot(self.history[-1].seq):
             self.report(f"{key} was deleted although it is the head")
         for origin in sorted(self._named_by.get(key, ())):
@@ -131,17 +137,18 @@ class Rules:
     def _name(self, origin: str, found: tuple[tuple[str, str], ...]) -> None:
         self._names[origin] = found
         for key, _ in found:
-            self._named_by.setdefault(key, set()).add(origin)
+            self._named_by[key] = self._named_by.get(key, frozenset()) | {origin}
 
     def _forget(self, origin: str) -> None:
         for key, _ in self._names.pop(origin, ()):
-            self._named_by[key].discard(origin)
+            self._named_by[key] -= {origin}
 
     def _require_whole(self, origin: str, found: tuple[tuple[str, str], ...]) -> None:
         for key, sha256 in found:
-            if key not in self.objects:
+            stored = self.objects.get(key)
+            if stored is None:
                 self.report(f"{origin} names {key}, which is missing")
-            elif self.objects[key].info.etag != sha256:
+            elif stored.info.etag != sha256:
                 self.report(f"{origin} names {key}, which holds something else")
 
     def _numbered(self, key: str, snapshot: Snapshot) -> None:
@@ -151,13 +158,13 @@ class Rules:
             self.report(f"{key} was published with number {snapshot.seq} when {expected} was the next")
         if snapshot.parent != (last.seq if last else None):
             self.report(f"{key} has the parent {snapshot.parent}")
-        content = snapshot.content_sha256
-        if self._contents[-1:] == [content]:
+        if last and _keys(snapshot) == _keys(last) and snapshot.content_sha256 == last.content_sha256:
             self.report(f"{key} publishes the content of the one before it once more")
+        if not self._chain.tells_of(snapshot.run_id):
+            self.report(f"{key} was published before the audit chain tells of it")
         self.published(key, snapshot)
         self._move(key, snapshot, last)
         self.history.append(snapshot)
-        self._contents.append(content)
 
     def _move(self, key: str, snapshot: Snapshot, last: Snapshot | None) -> None:
         """Sources go forward. After a rollback, whoever changes a source has listed it since."""
@@ -182,12 +189,17 @@ class Rules:
             self._shown[source] = next(number for number in possible if number >= since)
 
 
+def _keys(snapshot: Snapshot) -> list[str]:
+    """Snapshots of the same content have the same ones, and few others do."""
+    return [shard.shard_key for shard in snapshot.shards]
+
+
 def listed(snapshot: Snapshot, source: str) -> Listed:
     """What a snapshot holds of a source."""
     return frozenset([(shard.shard_uri, shard.shard_key) for shard in snapshot.shards if shard.source == source])
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def names(key: str, data: bytes) -> tuple[tuple[str, str], ...]:
     """Key and sha256 of everything that a document names; nothing for an object that is no document."""
     if key.startswith(layout.SNAPSHOTS):

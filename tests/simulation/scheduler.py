@@ -9,11 +9,13 @@ import heapq
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeVar
+from functools import lru_cache, partial
+from math import inf
+from typing import TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from simulation.faults import Faults
+from simulation.faults import Faults, Late
 
 ValueT = TypeVar("ValueT")
 
@@ -40,7 +42,7 @@ class Actor(greenlet):
     """One simulated process."""
 
     def __init__(self, scheduler: "Scheduler", name: str, body: Callable[[], None], pace: float) -> None:
-        super().__init__(self._live, scheduler.hub)
+        super().__init__(partial(self._live, body), scheduler.hub)
         self.scheduler = scheduler
         self.name = name
         self.pace = pace
@@ -50,14 +52,13 @@ class Actor(greenlet):
         self.threads: list[Actor] = []
         """They die with it, and it with them."""
         self.ready: Callable[[], bool] | None = None
-        """What it waits for; None: nothing."""
-        self.due: float | None = None
-        """Until when it waits at most, on `Scheduler.seconds`."""
-        self._body = body
+        """What it waits for, beside the time to pass; None: nothing."""
+        self.due = -inf
+        """Until when it waits at most, on `Scheduler.seconds`; before all time where it does not wait."""
 
-    def _live(self) -> None:
+    def _live(self, body: Callable[[], None]) -> None:
         try:
-            self._body()
+            body()
         except Crash:
             self.crashed = True
 
@@ -66,6 +67,12 @@ class Actor(greenlet):
         self.crashed = True
         if self and not self.dead:
             self.throw(Crash)
+
+
+@lru_cache(maxsize=4096)
+def _instant(seconds: float) -> datetime:
+    """Time of day on `Scheduler.seconds`. The days of all schedules are the same ones."""
+    return DAWN + timedelta(seconds=seconds)
 
 
 def never() -> bool:
@@ -77,18 +84,6 @@ def running() -> Actor | None:
     """The process that is calling; None outside the simulation."""
     current = getcurrent()
     return current if isinstance(current, Actor) else None
-
-
-class Late(NamedTuple):
-    """A request that its client gave up and that will be carried out."""
-
-    due: int
-    """Step."""
-    number: int
-    made: float
-    """On `Scheduler.seconds`."""
-    label: str
-    effect: Callable[[], object]
 
 
 class Scheduler:
@@ -107,6 +102,8 @@ class Scheduler:
         self._skipped = 0.0
         """Seconds in which nobody made a step."""
         self._actors: list[Actor] = []
+        self.ended = 0
+        """Processes that have ended or were killed."""
         self._waiting = 0
         """Processes that wait for something."""
         self._late: list[Late] = []
@@ -128,10 +125,14 @@ class Scheduler:
         """The one clock of all processes: a second per step, and what was skipped."""
         return self._skipped + self.steps
 
+    def clock(self) -> datetime:
+        """`seconds` as a time of day."""
+        return _instant(self._skipped + self.steps)
+
     @property
     def now(self) -> datetime:
-        """`seconds` as a time of day."""
-        return DAWN + timedelta(seconds=self._skipped + self.steps)
+        """The same."""
+        return self.clock()
 
     @property
     def alive(self) -> tuple[Actor, ...]:
@@ -164,31 +165,27 @@ class Scheduler:
         able = (self._able() or self._next_due()) if self._waiting else self._actors
         if not able:
             return False
-        chosen = able[0] if len(able) == 1 else self._choose(able)
+        chosen = self._choose(able) if len(able) > 1 else able[0]
         self.steps += 1
         chosen.switch()
         if chosen.dead:
+            self.ended += 1
             self._actors.remove(chosen)
             if chosen.crashed:
                 self._end_together(chosen)
         return True
 
     def _able(self) -> list[Actor]:
-        now = self.seconds
-        return [
-            actor
-            for actor in self._actors
-            if actor.ready is None
-            or (actor.due is not None and actor.due <= now)
-            or (actor.ready is not never and actor.ready())
-        ]
+        now = self._skipped + self.steps
+        return [actor for actor in self._actors if actor.due <= now or (actor.ready is not None and actor.ready())]
 
     def _next_due(self) -> list[Actor]:
         """Let the time pass that all wait for."""
-        due = [actor.due for actor in self._actors if actor.due is not None]
-        if due:
-            self._pass(min(due) - self.seconds)
-        return self._able() if due else []
+        due = min([actor.due for actor in self._actors], default=inf)
+        if due == inf:
+            return []
+        self._pass(due - self.seconds)
+        return self._able()
 
     def _end_together(self, crashed: Actor) -> None:
         """A process and its threads are one."""
@@ -198,7 +195,10 @@ class Scheduler:
 
     def _choose(self, able: list[Actor]) -> Actor:
         """In proportion to their pace."""
-        drawn = self._draw() * sum([actor.pace for actor in able])
+        paces = 0.0
+        for actor in able:
+            paces += actor.pace
+        drawn = self._draw() * paces
         for actor in able:
             drawn -= actor.pace
             if drawn < 0:
@@ -209,6 +209,7 @@ class Scheduler:
         """End a process where it stands."""
         if actor in self._actors:
             self.trace.append((self.steps, actor.name, "-", "killed"))
+            self.ended += 1
             self._actors.remove(actor)
             actor.kill()
             self._end_together(actor)
@@ -225,14 +226,14 @@ class Scheduler:
             raise RuntimeError("Scheduler.wait was called outside a process of the simulation")
         if actor.crashed:
             raise Crash
-        actor.ready = ready
-        actor.due = None if seconds is None else self.seconds + seconds
+        actor.ready = None if ready is never else ready
+        actor.due = inf if seconds is None else self.seconds + seconds
         self._waiting += 1
         try:
             self.hub.switch()
         finally:
             self._waiting -= 1
-        actor.ready = actor.due = None
+        actor.ready, actor.due = None, -inf
 
     def request(self, actor: Actor, label: str, effect: Callable[[], ValueT]) -> ValueT:
         """Called by the process `actor`: one request, perhaps after giving way. UnansweredError when no reply comes.
@@ -274,7 +275,8 @@ class Scheduler:
         elif not label.startswith(AWAKE):
             self.trace.append((self.steps, actor.name, label, "asleep"))
             for thread in actor.threads:
-                thread.due = None if thread.due is None else max(thread.due, self.seconds + HOUR_S)
+                if thread.due > -inf:
+                    thread.due = max(thread.due, self.seconds + HOUR_S)
             self.wait(never, HOUR_S)
         else:
             return False

@@ -6,11 +6,10 @@ import weakref
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from greenlet import getcurrent
 
@@ -31,8 +30,7 @@ _LAST = chr(sys.maxunicode)
 _STORES: weakref.WeakValueDictionary[str, "SimulatedStore"] = weakref.WeakValueDictionary()
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """An object."""
 
     data: bytes
@@ -48,6 +46,14 @@ Observer = Callable[[str, Stored | None, Stored | None], None]
 """Called with key, object before and object after, whenever an object is put, replaced or deleted."""
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _unobserved(key: str, before: Stored | None, after: Stored | None) -> None:
+    """Nobody looks on."""
+
+
 class SimulatedStore:
     """An ObjectStore. Each request of a simulated process is one step of the schedule; others are carried out at once.
 
@@ -59,8 +65,8 @@ class SimulatedStore:
         self,
         name: str,
         page: int = PAGE,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        observe: Observer = lambda key, before, after: None,
+        clock: Callable[[], datetime] = _utc_now,
+        observe: Observer = _unobserved,
     ) -> None:
         self.objects: dict[str, Stored] = {}
         self._keys: list[str] = []
@@ -80,6 +86,10 @@ class SimulatedStore:
         self.objects.clear()
         self.objects.update(other.objects)
         self._keys[:] = other._keys
+
+    def leave(self) -> None:
+        """Tell nobody any more, and ask nobody for the time."""
+        self._clock, self._observe = _utc_now, _unobserved
 
     def get(self, key: str, *, sha256: str | None = None, max_bytes: int | None = None) -> bytes:
         """See ObjectStore."""
@@ -192,9 +202,10 @@ class SimulatedStore:
 
     def _list(self, prefix: str, after: str) -> tuple[ObjectInfo, ...]:
         start = bisect_right(self._keys, after) if after else bisect_left(self._keys, prefix)
-        stem = prefix.rstrip(_LAST)
-        end = bisect_left(self._keys, stem[:-1] + chr(ord(stem[-1]) + 1), start) if stem else len(self._keys)
-        return tuple([self.objects[key].info for key in self._keys[start : min(end, start + self._page)]])
+        behind = _behind(prefix)
+        end = bisect_left(self._keys, behind, start) if behind else len(self._keys)
+        objects = self.objects
+        return tuple([objects[key].info for key in self._keys[start : min(end, start + self._page)]])
 
     def _stamped(self, key: str, data: bytes) -> Stored:
         return Stored(data, ObjectInfo(key, len(data), digest(data), self._clock()))
@@ -202,6 +213,13 @@ class SimulatedStore:
 
 def _found(name: str) -> SimulatedStore:
     return _STORES[name]
+
+
+@lru_cache(maxsize=1024)
+def _behind(prefix: str) -> str:
+    """The first key behind all that begin with `prefix`; empty where all keys may."""
+    stem = prefix.rstrip(_LAST)
+    return stem[:-1] + chr(ord(stem[-1]) + 1) if stem else ""
 
 
 # The same keys and bytes come again in every schedule.

@@ -27,6 +27,8 @@ WRITING = (
     (bugs.parts_without_attempt, r"-0\.parquet was overwritten"),
     (bugs.commit_before_parts, r"commits/.* names templates/.*, which is missing"),
     (bugs.overtaken, r"goes back to revision \d+"),
+    (bugs.recorded_afterwards, r"snapshots/\d+\.json was published before the audit chain tells of it"),
+    (bugs.blind_event, r"audit/\d+\.json was overwritten|audit/\d+\.json does not follow"),
 )
 """Bugs that two writers bring out, with words that the first breach they cause must have."""
 CLEANING = (

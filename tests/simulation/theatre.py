@@ -46,7 +46,7 @@ class Theatre(ABC, Generic[WorldT]):
         try:
             self.perform(world)
         finally:
-            world.scheduler.close()
+            world.end()
         if world.rules.breach:
             step = next(step for step, process, _, _ in world.scheduler.trace if process == "rules")
             again = f"cd tests && python -m simulation.replay {self.mark}{world.seed} {self._plant}".rstrip()

@@ -277,8 +277,7 @@ def publish(store: ObjectStore, snapshot: Snapshot) -> Snapshot:
     on the new head.
     """
     stands, ours = put_first(store, layout.snapshot(snapshot.seq), snapshot)
-    same = (stands.content_sha256, stands.evaluation) == (snapshot.content_sha256, snapshot.evaluation)
-    if not ours and not same:
+    if not ours and (stands.content_sha256, stands.evaluation) != (snapshot.content_sha256, snapshot.evaluation):
         raise StaleError(
             f"{store.uri}: run {stands.run_id} published snapshot {stands.seq} first; run the same command again"
         )

@@ -1,6 +1,5 @@
 """Schedules of the fast layer: a night in a gallery with a past, then quiet, in which it must come to the right end."""
 
-import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -48,26 +47,12 @@ def playing(plant: Plant = sound) -> Iterator[Evening]:
     """A theatre of the fast layer with a bug planted, or none."""
     with pytest.MonkeyPatch.context() as patch:
         stage = Stage[FastWorld]()
-        edges.install(patch, stage)
+        edges.install(patch, stage, memory=5_000)
         edges.replace(patch, [(documents.dump, dump)], (*edges.INSIDE, "simulation."))
         pasts = [_past(stage, number) for number in range(PASTS)]
         plant(patch)
-        with _collecting_seldom():
+        with edges.collecting_seldom():
             yield Evening(stage, plant, pasts)
-
-
-@contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """A schedule leaves little behind, and looking for it after every few hundred objects takes a tenth of the time."""
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def dump(document: Spec) -> bytes:
@@ -99,7 +84,11 @@ def _night(world: FastWorld) -> None:
     drivers = {}
     for name, job in _jobs(world):
         drivers[scheduler.spawn(name, late(world, job) if scheduler.chance(0.5) else job)] = job
+    ended = scheduler.ended
     while drivers and rules.breach is None and scheduler.steps < STEPS and scheduler.step():
+        if scheduler.ended == ended:
+            continue
+        ended = scheduler.ended
         for driver in [driver for driver in drivers if driver.dead]:
             job = drivers.pop(driver)
             if not driver.crashed:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import NamedTuple, TypeVar
@@ -118,15 +118,15 @@ def _slow_machines(draw: Callable[[], float]) -> Faults:
 class Source:
     """A source of shards whose owner changes it at times."""
 
-    def __init__(self, uri: str, draw: Random) -> None:
+    def __init__(self, uri: str, draw: Callable[[], Random]) -> None:
         self.uri = uri
         self.revisions: list[tuple[Shard, ...]] = []
         self.expected: list[Listed] = []
         """Per revision, what a snapshot must list of it."""
         self._draw = draw
-        self._turn_to((_shard(uri, 0, 0),) if draw.random() < 0.7 else (_shard(uri, 0, 0), _shard(uri, 1, 0)))
+        self._turn_to((_shard(uri, 0, 0),) if draw().random() < 0.7 else (_shard(uri, 0, 0), _shard(uri, 1, 0)))
 
-    def copy(self, draw: Random) -> "Source":
+    def copy(self, draw: Callable[[], Random]) -> "Source":
         """The same past, another future."""
         twin = object.__new__(Source)
         twin.uri, twin._draw = self.uri, draw
@@ -136,12 +136,13 @@ class Source:
     def change(self) -> None:
         """The next revision: a shard replaced, removed or added, or all as it was some time ago."""
         now, number = self.revisions[-1], len(self.revisions)
-        if number > 1 and now != self.revisions[0] and self._draw.random() < 0.4:
+        draw = self._draw().random
+        if number > 1 and now != self.revisions[0] and draw() < 0.4:
             self._turn_to(self.revisions[0])
         elif len(now) == 1:
             self._turn_to((*now, _shard(self.uri, 1, number)))
         else:
-            self._turn_to((_shard(self.uri, 0, number), *now[1:]) if self._draw.random() < 0.5 else now[1:])
+            self._turn_to((_shard(self.uri, 0, number), *now[1:]) if draw() < 0.5 else now[1:])
 
     def _turn_to(self, revision: tuple[Shard, ...]) -> None:
         self.revisions.append(revision)
@@ -166,7 +167,7 @@ class FastWorld(World):
         return [self.sources[f"memory://{letter}"] for letter in sorted(set(self.shape.writers))]
 
     def __init__(self, seed: int, shape: Shape, past: "FastWorld | None" = None) -> None:
-        draw = seeded("source", seed)
+        draw = cache(partial(seeded, "source", seed))
         if past is None:
             self.sources = {uri: Source(uri, draw) for uri in ("memory://a", "memory://b")}
         else:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from facebatch.faces.directions import Directions
 from facebatch.faces.extract import Extractor
 from facebatch.faces.open import open_models
 from facebatch.faces.packs import find_pack, load_card
@@ -40,7 +41,7 @@ from simulation.world import GALLERY, Stage
 
 def install(patch: pytest.MonkeyPatch, stage: Stage[WholeWorld], folders: "Folders") -> None:
     """Let the pipelines run in whatever world is on the stage, until `patch` is undone."""
-    edges.install(patch, stage)
+    edges.install(patch, stage, memory=100_000)
     swaps: list[tuple[object, object]] = [
         (open_store, partial(_store, stage)),
         (open_executor, lambda spec: SimulatedExecutor(stage.world.scheduler, spec)),
@@ -82,7 +83,7 @@ class Networks:
     def __init__(self, world: WholeWorld) -> None:
         self._machine = int(world.shape.mixed_fleet and world.scheduler.chance(0.5))
 
-    def extract(self, images: ImageShard, shard_uri: str) -> Extraction:
+    def extract(self, images: ImageShard, shard_uri: str, directions: Directions) -> Extraction:
         """Rows of one shard."""
         return extraction(images, self._machine)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from facebatch.images.records import ImageShard
+from simulation import edges
 from simulation.faults import Faults
 from simulation.jobs import Job, bystander_jobs, collector_job, late
 from simulation.rules import listed
@@ -85,7 +86,8 @@ def playing(plant: Plant = sound) -> Iterator[Nights]:
         stage = Stage[WholeWorld]()
         install(patch, stage, folders)
         plant(patch)
-        yield Nights(stage, plant)
+        with edges.collecting_seldom():
+            yield Nights(stage, plant)
 
 
 def _calm_content(world: WholeWorld, nights: list[Night]) -> str:
