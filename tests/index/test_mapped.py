@@ -19,7 +19,7 @@ from facebatch.index.order import order_of
 from facebatch.index.segment import plan_segments, read_manifest
 from facebatch.index.spec import IndexSpec
 from facebatch.pipelines.index import build_segment
-from facebatch.storage.digest import digest
+from facebatch.storage.digest import digest, stream_digest
 from facebatch.storage.documents import dump
 from facebatch.storage.local import LocalStore
 from facebatch.storage.memory import MemoryStore
@@ -100,49 +100,61 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
             map_file(store, part, tmp_path / "cache")
 
 
-class CountedFile(io.FileIO):
-    """Counts the bytes that are read."""
-
-    def __init__(self, path: Path, counts: list[int]) -> None:
-        super().__init__(path, "rb")
-        self._counts = counts
-
-    def readinto(self, buffer: bytearray) -> int:
-        found = super().readinto(buffer)
-        self._counts.append(found)
-        return found
-
-
-class BrokenFile(io.FileIO):
-    """Cannot be read."""
-
-    def readinto(self, buffer: bytearray) -> int:
-        raise OSError(errno.EIO, "the disk is broken")
-
-
 def test_a_local_file_is_read_once_by_all_threads_and_again_when_it_changed(tmp_path: Path) -> None:
-    path, counts, barrier, digests = tmp_path / "file", [], threading.Barrier(6), Digests()
+    path, read, barrier = tmp_path / "file", [], threading.Barrier(6)
     path.write_bytes(DATA)
 
+    def compute(file: io.BufferedReader) -> str:
+        read.append(file.name)
+        return stream_digest(file)
+
+    digests = Digests(compute)
+
     def ask(_: int) -> str:
-        with io.BufferedReader(CountedFile(path, counts)) as file:
+        with path.open("rb") as file:
             barrier.wait()
             return digests.of(file, path)
 
     for number in (1, 2):
         with ThreadPoolExecutor(6) as pool:
             assert set(pool.map(ask, range(6))) == {digest(path.read_bytes())}
-        assert sum(counts) == number * len(DATA)
+        assert read == [str(path)] * number
         path.write_bytes(DATA[::-1])
 
 
+def test_threads_that_wait_for_one_digest_all_refuse_the_damaged_file(tmp_path: Path) -> None:
+    store, barrier = LocalStore(tmp_path / "store"), threading.Barrier(6)
+    part = part_of(store)
+    (tmp_path / "store" / part.key).write_bytes(DATA[:-1] + b"?")
+
+    def ask(_: int) -> str:
+        barrier.wait()
+        with pytest.raises(CorruptError, match=rf"store/{part.key}: sha256 is") as caught:
+            map_file(store, part, tmp_path)
+        return str(caught.value)
+
+    with ThreadPoolExecutor(6) as pool:
+        refused = list(pool.map(ask, range(6)))
+    assert len(refused) == 6
+    assert len(set(refused)) == 1
+    store.put(part.key, DATA)
+    assert map_file(store, part, tmp_path).data.tobytes() == DATA
+
+
 def test_a_read_that_fails_is_tried_again_by_the_next(tmp_path: Path) -> None:
-    path, digests = tmp_path / "file", Digests()
+    path, faults = tmp_path / "file", [OSError(errno.EIO, "the disk is broken")]
     path.write_bytes(DATA)
-    with io.BufferedReader(BrokenFile(path)) as broken, path.open("rb") as good:
+
+    def compute(file: io.BufferedReader) -> str:
+        if faults:
+            raise faults.pop()
+        return stream_digest(file)
+
+    digests = Digests(compute)
+    with path.open("rb") as file:
         with pytest.raises(OSError, match="the disk is broken"):
-            digests.of(broken, path)
-        assert digests.of(good, path) == digest(DATA)
+            digests.of(file, path)
+        assert digests.of(file, path) == digest(DATA)
 
 
 def test_a_remote_file_is_fetched_once_and_goes_with_its_last_user(tmp_path: Path) -> None:

@@ -64,7 +64,11 @@ def map_segment(store: ObjectStore, entry: SegmentEntry, folder: Path) -> Mapped
 
     CorruptError naming the file when a digest, a size or a content is wrong.
     """
-    manifest = read_manifest(store, entry)
+    return map_files(store, read_manifest(store, entry), folder)
+
+
+def map_files(store: ObjectStore, manifest: SegmentManifest, folder: Path) -> MappedSegment:
+    """The segment of a manifest that was read, as `map_segment` gives it."""
     with ExitStack() as files:
 
         def mapped(part: PartFile) -> tuple[PartFile, npt.NDArray[np.uint8]]:
@@ -113,7 +117,8 @@ def map_file(store: ObjectStore, part: PartFile, folder: Path) -> MappedFile:
 class Digests:
     """Digests of files as they are now, each computed once in this process, whichever threads ask for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, compute: Callable[[BufferedReader], str] = stream_digest) -> None:
+        self._compute = compute
         self._lock = threading.Lock()
         self._found: dict[tuple[str | int, ...], Future[str]] = {}
 
@@ -126,7 +131,7 @@ class Digests:
             found = self._found.setdefault(identity, Future())
         if is_first:
             try:
-                found.set_result(stream_digest(file))
+                found.set_result(self._compute(file))
             except BaseException as error:
                 with self._lock:
                     del self._found[identity]

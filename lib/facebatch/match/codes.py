@@ -72,6 +72,7 @@ def from_buffer(buffer: bytes | memoryview | npt.NDArray[np.uint8], origin: str)
     floats = np.frombuffer(data[HEADER_BYTES + size :].tobytes(), dtype="<f8").astype(np.float64).reshape(3, shape[0])
     if not (np.all(np.isfinite(floats)) and np.all(floats >= 0) and np.all(floats[0] > 0)):
         raise CorruptError(f"{origin}: the bounds of the codes hold impossible values; index again")
+    floats.flags.writeable = False  # as those of `quantise.pack`, so that both are one type to the compiler
     return Codes(dim, rows, data[HEADER_BYTES : HEADER_BYTES + size].reshape(shape), *floats)
 
 

@@ -1,5 +1,6 @@
 """The exact scan by codes: what `match.scan.scan` returns, bit for bit, several times faster."""
 
+import functools
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from facebatch.match.kernel_integer import probe_block, scan_integer
 from facebatch.match.kernel_lists import Lists, Rows, grown, open_lists, settle_all
 from facebatch.match.kernel_paths import KernelPath
 from facebatch.match.kernel_portable import PROBE_BLOCK, scan_portable
+from facebatch.match.quantise import pack
 from facebatch.match.scan import NO_HITS, NO_LIMITS, Gallery, Hits, Limits, cut
 from facebatch.match.settings import MatchSpec
 from facebatch.match.similarity import float32_slack
@@ -63,6 +65,15 @@ def prepare(gallery: Gallery, codes: Codes, path: KernelPath) -> Prepared:
     ends = np.repeat(gallery.ends, gallery.ends - gallery.starts)
     rank, slack = _read_only(gallery.template_rank), float32_slack(dim)
     return Prepared(gallery, codes, Rows(_read_only(bits), _read_only(ends), rank, _read_only(words), slack), path)
+
+
+@functools.cache
+def load(path: KernelPath) -> None:
+    """Load the machine code of a path, or compile it: what the first scan of a process would wait for otherwise."""
+    vectors, rows = np.eye(TILE, dtype=np.float16), np.arange(TILE, dtype=np.int64)
+    segment = prepare(Gallery(vectors, rows, rows), pack(vectors), path)
+    for probes in (vectors, vectors[:1]):  # the portable path multiplies few probes otherwise
+        scan_codes(probes, segment, MatchSpec(length=1))
 
 
 def scan_codes(probes: npt.NDArray[np.float16], segment: Prepared, spec: MatchSpec, limits: Limits = NO_LIMITS) -> Hits:
@@ -119,10 +130,11 @@ def _guess(block: _Block, segment: Prepared, spec: MatchSpec) -> npt.NDArray[np.
 
 def _fill(block: _Block, segment: Prepared, lists: Lists, stride: int = 1) -> Lists:
     """Offer all rows, or those of every `stride`-th tile, to the lists, and settle them."""
+    probes = _read_only(np.ascontiguousarray(block.probes))
     if segment.path == KernelPath.PORTABLE:
-        lists = scan_portable(block.probes, segment.rows, lists, stride)
+        lists = scan_portable(probes, segment.rows, lists, stride)
     else:
-        lists = scan_integer(block.probes, segment.codes, segment.rows, lists, segment.path, stride)
+        lists = scan_integer(probes, segment.codes, segment.rows, lists, segment.path, stride)
     at = 0
     while (at := settle_all(lists, segment.rows, at)) < len(lists.filled):
         lists = grown(lists)
