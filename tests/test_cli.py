@@ -47,6 +47,10 @@ def test_an_unknown_key_in_a_file_is_refused_with_the_nearest_valid_one(
         (["plan", "match", "--probes", "0", "--gallery", "1000"], ["probes", "greater than or equal to 1"]),
         (["plan", "match", "--probes", "1", "--gallery", "999999999", "--segment-rows", "2"], ["--segment-rows"]),
         (["plan", "match", "--probes", "1", "--gallery", "1", "--path", "gpu"], ["path", "integer", "portable"]),
+        (
+            ["evaluate", "--groups.intersections", "sex", "tone"],
+            ["groups.intersections", "as sex,tone", "[[sex, tone]]"],
+        ),
         (["models", "check", "--pack", "unheard-of"], ["unheard-of", "facebatch models pull"]),
         (["models", "pull", "unheard-of"], ["unheard-of", "opencv_yunet_sface"]),
     ],

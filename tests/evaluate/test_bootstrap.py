@@ -6,8 +6,9 @@ import pytest
 from evaluate.small import VECTORS, searched
 from facebatch.evaluate.bootstrap import ResampleSpec, draw, people_of, ratios, ratios_of_each, spread
 from facebatch.evaluate.error_rates import IdentificationSpec, at_targets, at_thresholds, measure
-from facebatch.evaluate.identification import attempted, fnir
-from facebatch.evaluate.intervals import trials_to_show
+from facebatch.evaluate.growth import grow
+from facebatch.evaluate.identification import attempted, fnir, hits
+from facebatch.evaluate.intervals import rate, trials_to_show
 from facebatch.evaluate.searches import Searches
 from facebatch.evaluate.thresholds import MATED, NON_MATED, fnir_replicates, threshold_at, threshold_replicates
 from labelled import World
@@ -181,3 +182,38 @@ def test_a_rule_of_three_target_is_reached_exactly() -> None:
     s = searched(World([[0.1, 0.2]] * 10, [None] * 10, 2))
     assert at_targets(s, (0.3,), SPEC)[0].threshold is not None
     assert at_targets(s.select(np.arange(10) < 9), (0.3,), SPEC)[0].threshold is None
+
+
+def alike(people: int = 12) -> Searches:
+    """Of each person's three probes two have both subjects as candidates; the mates are found by the same two."""
+    high, low = [[0.5, 0.5], [0.75, 0.0]], [[0.1, 0.1], [0.1, 0.0]]
+    scores = [side[mated] for mated in (0, 1) for _ in range(people) for side in (high, high, low)]
+    mates: list[int | None] = [None] * (3 * people) + [0] * (3 * people)
+    persons = [f"q{p // 3}" if mate is None else None for p, mate in enumerate(mates)]
+    return searched(World(scores, mates, 2, persons=persons))
+
+
+def test_people_who_err_alike_get_an_interval_of_their_number() -> None:
+    (point,) = at_thresholds(alike(), (0.3,), SPEC)
+    wilson = rate(8, 12)
+    assert point.fpir.counted.value == pytest.approx(2 / 3)
+    assert (point.fpir.counted.low, point.fpir.counted.high) == (wilson.low, wilson.high)
+    assert point.fpir.counted.method == point.selectivity.method == "wilson"
+    assert point.selectivity.interval == pytest.approx((2 * wilson.low, 2 * wilson.high))
+    (grown,) = grow(alike(), [1], 0.3, SPEC)
+    assert grown.fpir.interval == grown.selectivity.interval == pytest.approx((wilson.low, wilson.high))
+    assert grown.fpir.method == grown.selectivity.method == "wilson"
+
+
+def test_people_who_differ_keep_the_interval_of_their_replicates_bit_for_bit() -> None:
+    s = mixed()
+    (point,) = at_thresholds(s, (0.25,), SPEC)
+    sides = ((s.mated, ~hits(s, threshold=0.25), MATED), (~s.mated, s.nonmates.count(0.25) > 0, NON_MATED))
+    for (side, event, stream), found in zip(sides, (point.fnir.counted, point.fpir.counted), strict=True):
+        happened = event[side][:, None].astype(np.float64)
+        (raw,) = spread(ratios(people_of(s.person[side]), happened, np.ones_like(happened), SPEC, stream))
+        assert raw[0] < raw[1]
+        assert (found.low, found.high, found.method) == (*raw, "bootstrap")
+    loads = s.nonmates.count(0.25)[~s.mated][:, None].astype(np.float64)
+    (raw,) = spread(ratios(people_of(s.person[~s.mated]), loads, np.ones_like(loads), SPEC, NON_MATED))
+    assert (point.selectivity.interval, point.selectivity.method) == (raw, "bootstrap")

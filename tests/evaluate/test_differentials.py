@@ -8,6 +8,7 @@ import pytest
 
 from evaluate.grouped import ANY, FEW, SEX, crowd
 from evaluate.small import searched
+from facebatch.cli import app
 from facebatch.errors import ConfigError
 from facebatch.evaluate import identification
 from facebatch.evaluate.bootstrap import ResampleSpec
@@ -23,6 +24,7 @@ from facebatch.evaluate.searches import Searches, collect
 from facebatch.evaluate.sufficiency import LeastSpec, TooFew
 from facebatch.evaluate.summary import max_over_min
 from facebatch.evaluate.thresholds import threshold_at
+from facebatch.spec import parse
 from labelled import World
 
 SPEC = DifferentialSpec(
@@ -222,3 +224,23 @@ def test_groups_of_a_known_population_are_told_apart() -> None:
     for place, one in enumerate(level.fmr.groups):
         assert isinstance(one.told, TooFew) or one.told.low <= known.fmr[place, place] <= one.told.high
     assert level.lists.groups[1].same.low > level.lists.groups[1].gallery
+
+
+@pytest.mark.parametrize("one", ["sex,tone", "sex, tone", "sex x tone", ["sex", "tone"]])
+def test_an_intersection_is_a_list_or_one_word(one: str | list[str]) -> None:
+    assert parse(DifferentialSpec, {"intersections": [one]}, origin="it").intersections == (("sex", "tone"),)
+
+
+@pytest.mark.parametrize("one", ["sex", "sex,", "", ",tone"])
+def test_an_intersection_of_one_variable_is_refused_with_the_remedy(one: str) -> None:
+    with pytest.raises(ConfigError, match=r"it: intersections\.1: .*as sex,tone,.*\[\[sex, tone\]\]"):
+        parse(DifferentialSpec, {"intersections": [["sex", "tone"], one]}, origin="it")
+    with pytest.raises(ConfigError, match="at least 2"):
+        parse(DifferentialSpec, {"intersections": [["sex"]]}, origin="it")
+
+
+def test_flags_cross_variables() -> None:
+    job = ["evaluate", "--gallery", "g", "--search", "s", "--report", "r"]
+    flags = ["--groups.intersections", "sex,tone", "--groups.intersections", "sex x age"]
+    _, bound, _ = app.parse_args([*job, *flags], exit_on_error=False, print_error=False)
+    assert bound.arguments["config"].groups.intersections == (("sex", "tone"), ("sex", "age"))

@@ -13,6 +13,7 @@ from evaluated import EMPTY, EVIL, drawn, empty
 from facebatch.charts import chart
 from facebatch.evaluate.axes import MOST_TICKS, bars, log_shares
 from facebatch.evaluate.curves import TradeOff
+from facebatch.evaluate.det_plot import plot_det
 from facebatch.evaluate.group_plots import MOST_DRAWN, plot_group_det, plot_group_rates, plot_matrix
 from facebatch.evaluate.growth import Bounded
 from facebatch.evaluate.growth_plots import plot_growth, plot_thresholds
@@ -20,12 +21,13 @@ from facebatch.evaluate.intervals import Rate
 from facebatch.evaluate.plots import (
     Plot,
     plot_cmc,
-    plot_det,
     plot_discard,
     plot_histograms,
     plot_rates,
 )
 from facebatch.evaluate.report import Report
+from facebatch.evaluate.sized_curves import BoundedTradeOff, SizedCurve
+from facebatch.evaluate.sufficiency import TooFew
 from facebatch.evaluate.words import percent, similarity
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -120,6 +122,38 @@ def test_no_error_at_all_is_drawn_as_none() -> None:
     plot = plot_det(replace(drawn().report, curves=flat))
     assert plot is not None
     assert texts(plot).count("none") == 2
+
+
+def test_det_has_a_line_for_each_size_that_can_be_told() -> None:
+    report = drawn().report
+    plot = plot_det(report)
+    assert plot is not None
+    assert {f"N = {size}" for size in (10, 75, 560)} <= set(texts(plot))
+    assert "galleries of 10, 75" in plot.text
+    assert all(words in plot.how for words in ("Dashed lines are smaller galleries", "lists end too early"))
+    exact = [
+        SizedCurve(one.gallery, BoundedTradeOff(told.thresholds, told.fpir[[1, 1]], told.fnir[[1, 1]]))
+        for one in report.sized_curves
+        if isinstance(told := one.told, BoundedTradeOff)
+    ]
+    known = plot_det(replace(report, sized_curves=tuple(exact)))
+    assert known is not None
+    assert "lists end too early" not in known.how
+
+
+def test_det_says_which_sizes_have_too_few_false_alarms() -> None:
+    report = drawn().report
+    few = SizedCurve(10, TooFew(505, 1010, 12.0))
+    plot = plot_det(replace(report, sized_curves=(few, *report.sized_curves[1:])))
+    assert plot is not None
+    assert "N = 10" not in texts(plot)
+    assert "N = 75" in texts(plot)
+    for said in (plot.how, plot.text):
+        assert "No line for a gallery of 10: too few: 505 people, 1010 trials, 12 expected errors" in said
+    alone = plot_det(replace(report, sized_curves=()))
+    assert alone is not None
+    assert not [text for text in texts(alone) if text.startswith("N = ")]
+    assert "smaller galleries" not in alone.how
 
 
 def test_growth_says_where_lists_hide_something() -> None:

@@ -15,6 +15,7 @@ from facebatch.evaluate.error_rates import IdentificationSpec, measure
 from facebatch.evaluate.growth import grow
 from facebatch.evaluate.report import ReportSpec, gallery_sizes, report
 from facebatch.evaluate.score_histograms import histograms
+from facebatch.evaluate.sized_curves import BoundedTradeOff, sized_curves
 from facebatch.evaluate.threshold_growth import threshold_at_size
 
 
@@ -22,6 +23,10 @@ def test_the_parts_are_those_of_their_functions() -> None:
     searches, found = drawn().searches, drawn().report
     assert found.identification == measure(searches, SPEC.identification)
     assert np.array_equal(found.curves.fnir, trade_off(searches).fnir)
+    for drawn_, made in zip(found.sized_curves, sized_curves(searches, gallery_sizes(560, 3)[:2]), strict=True):
+        assert isinstance(drawn_.told, BoundedTradeOff)
+        assert isinstance(made.told, BoundedTradeOff)
+        assert np.array_equal(drawn_.told.fpir, made.told.fpir)
     assert np.array_equal(found.histograms.mated, histograms(searches).mated)
     assert found.minutes == SPEC.minutes
     assert found.findings == searches.findings

@@ -10,7 +10,7 @@ from facebatch.evaluate.cross_groups import Cell
 from facebatch.evaluate.group_words import tell_cell, tell_few, tell_group, tell_measure, tell_mix, tell_quantile
 from facebatch.evaluate.growth import Bounded
 from facebatch.evaluate.identification import Selectivity
-from facebatch.evaluate.intervals import Rate, rate
+from facebatch.evaluate.intervals import Rate, rate, rate_over_people
 from facebatch.evaluate.shifts import Quantile, Shift
 from facebatch.evaluate.sufficiency import GroupRate, TooFew
 from facebatch.evaluate.summary import Measure
@@ -30,6 +30,20 @@ from facebatch.evaluate.words import (
 )
 
 FEW = TooFew(4, 8, 0.5, rate(1, 8))
+SAID = "Wilson's interval of as many trials as people"
+
+
+def test_an_interval_that_is_not_of_the_bootstrap_is_said_to_be() -> None:
+    alike, mixed = rate_over_people(40, 60, 30, (2 / 3, 2 / 3)), rate_over_people(40, 60, 30, (0.6, 0.7))
+    assert SAID in tell(alike).note
+    assert SAID in tell(rate_over_people(4, 6, 3, (2 / 3, 2 / 3))).note
+    assert "rough" in tell(rate_over_people(4, 6, 3, (2 / 3, 2 / 3))).note
+    assert [tell(found).note for found in (mixed, rate(40, 60))] == ["", ""]
+    assert SAID in tell_bounded(Bounded(0.5, 0.5, (0.2, 0.8), "wilson")).note
+    assert tell_bounded(Bounded(0.5, 0.5, (0.2, 0.8))).note == ""
+    assert (
+        SAID in tell_load(Selectivity(candidates=60, searches=30, capped=0, interval=(1.0, 3.0), method="wilson")).note
+    )
 
 
 def read(text: str) -> float:

@@ -15,6 +15,8 @@ from facebatch.evaluate.findings import Finding
 from facebatch.evaluate.intervals import Rate
 from facebatch.evaluate.limits import LimitsSpec, TargetLimit, judge
 from facebatch.evaluate.report import ReportSpec, report
+from facebatch.evaluate.sized_curves import SizedCurve
+from facebatch.evaluate.sufficiency import TooFew
 from facebatch.evaluate.words import NO_THRESHOLD, number, percent, similarity, tell, whole
 from facebatch.gallery.figures import GateFigure
 from facebatch.pipelines.evaluate_files import NOTICE, figures_table
@@ -119,6 +121,19 @@ def test_files_are_the_same_each_time_and_hold_finite_numbers() -> None:
         assert all("value" in row or row["words"] for row in document["figures"])
         known = [{key for key in row if key not in ("value", "low", "high", "words")} for row in document["figures"]]
         assert all("figure" in keys for keys in known)
+
+
+def test_lines_of_smaller_galleries_are_in_the_files() -> None:
+    state = drawn()
+    rows = [row for row in figures(state) if row["figure"].startswith("curve.growth.")]
+    assert {row["gallery"] for row in rows} == {10, 75}
+    names = {f"curve.growth.{name}{end}" for name in ("fpir", "fnir") for end in ("", ".least", ".most")}
+    assert {row["figure"] for row in rows} == names
+    assert all(0 <= row["value"] <= 1 and -1 <= row["threshold"] <= 1 for row in rows)
+    few = replace(state.report, sized_curves=(SizedCurve(10, TooFew(505, 1010, 12.0)),))
+    (row,) = [row for row in figures(replace(state, report=few)) if row["figure"].startswith("curve.growth.")]
+    assert (row["gallery"], row["n"], row["people"], "too few" in row["words"]) == (10, 1010, 505, True)
+    assert "value" not in row
 
 
 def test_every_row_is_told_apart_from_every_other() -> None:

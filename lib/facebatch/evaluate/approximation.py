@@ -8,7 +8,7 @@ import numpy.typing as npt
 from facebatch.errors import StopError
 from facebatch.evaluate.bootstrap import ResampleSpec, people_of, ratios, spread
 from facebatch.evaluate.identification import NO_THRESHOLD, fnir, hits
-from facebatch.evaluate.intervals import Method, Rate, informed, rate_over_people
+from facebatch.evaluate.intervals import Method, Rate, informed, method_of, rate_over_people
 from facebatch.evaluate.searches import Searches
 from facebatch.evaluate.thresholds import MATED, NON_MATED
 
@@ -29,8 +29,8 @@ class Approximation:
     penalty: float | None
     """FNIR of the approximate lists minus that of the exact ones; None without mated searches."""
     interval: tuple[float, float] | None
-    """95 % of `penalty`, by a bootstrap over people that keeps both lists of a probe together. Where no mate was lost,
-    0 and Wilson's bound of as many trials as people."""
+    """95 % of `penalty`, by a bootstrap over people that keeps both lists of a probe together, as `intervals.informed`
+    mends it."""
     method: Method
     """Of `interval`."""
 
@@ -63,7 +63,7 @@ def compare(
         fnir=fnir(found, rank=k, threshold=threshold),
         penalty=float(lost.mean()) if len(lost) else None,
         interval=interval,
-        method="bootstrap" if interval == spanned else "wilson",
+        method="bootstrap" if interval is None else method_of(interval, spanned),
     )
 
 

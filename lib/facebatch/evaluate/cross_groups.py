@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from facebatch.evaluate.bootstrap import Replicates, ResampleSpec, spread
 from facebatch.evaluate.groups import Grouping, everyone
-from facebatch.evaluate.intervals import Rate, rate
+from facebatch.evaluate.intervals import Rate, rate, rate_over_people
 from facebatch.evaluate.pair_sums import PairSums, resample_sums, sums_by_cell
 from facebatch.evaluate.searches import Searches
 from facebatch.evaluate.sufficiency import GroupRate, GroupRates, LeastSpec, Resampled, TooFew, tell_beside
@@ -107,10 +107,10 @@ def _rates(
 
 
 def _rate(count: int, n: int, people: int, interval: tuple[float, float]) -> Rate:
-    if not n or interval in ((0.0, 0.0), (1.0, 1.0)):
+    if not n or interval == (0.0, 0.0):
         plain = rate(count, n)
         return Rate(count, n, plain.low, plain.high, people=people)
-    return Rate(count, n, *interval, "bootstrap", people)
+    return rate_over_people(count, n, people, interval)
 
 
 def _fewer(searches: Searches, grouping: Grouping) -> Rows:

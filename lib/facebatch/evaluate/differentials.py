@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from facebatch.errors import ConfigError
 from facebatch.evaluate.bootstrap import ResampleSpec
@@ -23,7 +23,7 @@ from facebatch.evaluate.group_rates import (
     missed,
     non_matches,
 )
-from facebatch.evaluate.groups import Grouping, Who, groupings, who
+from facebatch.evaluate.groups import CROSS, Grouping, Who, groupings, who
 from facebatch.evaluate.list_shares import ListShares, list_shares
 from facebatch.evaluate.reference_group import ReferenceSpec, reference_threshold
 from facebatch.evaluate.searches import Searches
@@ -35,6 +35,22 @@ from facebatch.spec import Spec
 Obtained = Literal["self-declared", "record", "annotated", "measured"]
 
 
+def split_crossed(value: object) -> object:
+    """The variables of one intersection that was written in one word, as flags have it: sex,tone or "sex x tone".
+
+    Anything but text as it is. ValueError for text with one variable.
+    """
+    if not isinstance(value, str):
+        return value
+    names = tuple(name.strip() for name in value.replace(CROSS, ",").split(","))
+    if len(names) < 2 or not all(names):
+        raise ValueError(
+            "write the variables of one intersection in one word, as sex,tone, and the flag again for another one; in "
+            "a file write a list of lists, [[sex, tone]]"
+        )
+    return names
+
+
 class DifferentialSpec(Spec):
     """Which groups are compared, and how."""
 
@@ -43,8 +59,8 @@ class DifferentialSpec(Spec):
     obtained: dict[str, Obtained] = Field(default_factory=dict)
     """How labels came about, by variable: declared by the person, from a record, annotated by others, or measured (as
     a skin tone on a scale)."""
-    intersections: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
-    """Variables to cross: differences that neither shows alone appear there."""
+    intersections: tuple[Annotated[tuple[str, ...], Field(min_length=2), BeforeValidator(split_crossed)], ...] = ()
+    """Variables to cross, as sex,tone: differences that neither shows alone appear there."""
     reference: ReferenceSpec | None = None
     """Adds the threshold of a reference group to those given."""
     rank: int | None = Field(default=None, ge=1)

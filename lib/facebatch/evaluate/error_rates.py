@@ -12,7 +12,14 @@ from facebatch.evaluate import identification
 from facebatch.evaluate.bootstrap import Replicates, ResampleSpec, people_of, ratios, spread
 from facebatch.evaluate.group_rates import EVERYBODY
 from facebatch.evaluate.identification import Failures, Misses, Selectivity, attempted, hits
-from facebatch.evaluate.intervals import Rate, rate_over_people, trials_for_thirty, trials_to_show
+from facebatch.evaluate.intervals import (
+    Rate,
+    informed,
+    method_of,
+    rate_over_people,
+    trials_for_thirty,
+    trials_to_show,
+)
 from facebatch.evaluate.searches import Searches
 from facebatch.evaluate.thresholds import MATED, NON_MATED, fnir_replicates, threshold_at, threshold_replicates
 from facebatch.spec import Spec
@@ -210,7 +217,8 @@ def _selectivities(searches: Searches, thresholds: Sequence[float], spec: Resamp
     people = people_of(searches.person[strangers])
     loads = np.stack([searches.nonmates.count(threshold)[strangers] for threshold in thresholds], axis=1)
     intervals = spread(ratios(people, loads.astype(np.float64), np.ones(loads.shape), spec, NON_MATED))
+    mended = [informed(interval, people.count, searches.length) for interval in intervals]
     return [
-        replace(load, interval=interval) if load.candidates else load
-        for load, interval in zip(plain, intervals, strict=True)
+        replace(load, interval=interval, method=method_of(interval, spread)) if load.candidates else load
+        for load, interval, spread in zip(plain, mended, intervals, strict=True)
     ]

@@ -21,7 +21,7 @@ from facebatch.evaluate.draws import none_drawn
 from facebatch.evaluate.group_rates import EVERYBODY
 from facebatch.evaluate.groups import Codes, Grouping, everyone
 from facebatch.evaluate.growth import Bounded, may_hide, require_size
-from facebatch.evaluate.intervals import informed
+from facebatch.evaluate.intervals import informed, method_of
 from facebatch.evaluate.searches import Searches
 from facebatch.evaluate.sufficiency import LeastSpec, TooFew
 
@@ -138,7 +138,9 @@ def _bounded(
     high: Sequence[tuple[float, float]],
     people: int,
 ) -> list[Bounded]:
+    spreads = [(below[0], above[1]) for below, above in zip(low, high, strict=True)]
+    mended = [informed(spread, people) for spread in spreads]
     return [
-        Bounded(*mean, informed((below[0], above[1]), people))
-        for mean, below, above in zip(means, low, high, strict=True)
+        Bounded(*mean, interval, method_of(interval, spread))
+        for mean, interval, spread in zip(means, mended, spreads, strict=True)
     ]

@@ -28,7 +28,7 @@ from facebatch.errors import ConfigError
 from facebatch.evaluate.bootstrap import ResampleSpec, people_of, ratios_of_each, spread
 from facebatch.evaluate.draws import at_most_drawn, none_drawn
 from facebatch.evaluate.identification import known_rank
-from facebatch.evaluate.intervals import informed
+from facebatch.evaluate.intervals import Method, informed, method_of
 from facebatch.evaluate.searches import Searches
 from facebatch.evaluate.thresholds import MATED, NON_MATED
 
@@ -45,7 +45,9 @@ class Bounded:
     """Equal to `low` where the lists hide nothing."""
     interval: tuple[float, float] | None
     """95 % by a bootstrap over people: of `low` its lower end, of `high` its upper. What another gallery would add is
-    not in it. None for a selectivity of 0."""
+    not in it. None for a selectivity of 0. Mended by `intervals.informed`."""
+    method: Method = "bootstrap"
+    """Of `interval`."""
 
     @property
     def exact(self) -> bool:
@@ -82,14 +84,10 @@ def grow(
     loads = [_loads(searches, size, threshold) for size in wanted]
     alarms = [_alarms(searches, size, threshold) for size in wanted]
     losses = [_losses(searches, size, threshold, known) for size in wanted]
-    of_strangers = _means(searches, ~mated, [*loads, *alarms], spec)
-    found = zip(
-        wanted,
-        of_strangers[: len(wanted)],
-        (_share(searches, ~mated, mean) for mean in of_strangers[len(wanted) :]),
-        (_share(searches, mated, mean) for mean in _means(searches, mated, losses, spec)),
-        strict=True,
-    )
+    scales = [*(float(min(size, searches.length)) for size in wanted), *(1.0 for _ in wanted)]
+    of_strangers = _means(searches, ~mated, list(zip([*loads, *alarms], scales, strict=True)), spec)
+    of_mated = _means(searches, mated, [(both, 1.0) for both in losses], spec)
+    found = zip(wanted, of_strangers[: len(wanted)], of_strangers[len(wanted) :], of_mated, strict=True)
     return tuple(_point(threshold, *means) for means in found)
 
 
@@ -141,25 +139,22 @@ def _losses(searches: Searches, size: int, threshold: float, rank: int) -> Numbe
     return np.stack([1 - np.where(hidden, within[-1], hit), 1 - hit])
 
 
-def _means(searches: Searches, side: Mask, bounds: Sequence[Numbers], spec: ResampleSpec) -> list[Bounded | None]:
-    """The mean of each (2, P) over the searches of one side; None for each without any."""
+def _means(
+    searches: Searches, side: Mask, bounds: Sequence[tuple[Numbers, float]], spec: ResampleSpec
+) -> list[Bounded | None]:
+    """The mean of each (2, P), of numbers up to the one beside it, over one side's searches; None without any."""
     if not side.any():
         return [None for _ in bounds]
-    rows = [both.T[side] for both in bounds]
+    rows = [both.T[side] for both, _ in bounds]
     stream = MATED if searches.mated[side][0] else NON_MATED
-    fractions = [(both, np.ones_like(both)) for both in rows]
-    drawn = ratios_of_each(people_of(searches.person[side]), fractions, spec, stream)
-    return [_bounded(both, replicates) for both, replicates in zip(rows, drawn, strict=True)]
+    people = people_of(searches.person[side])
+    drawn = ratios_of_each(people, [(both, np.ones_like(both)) for both in rows], spec, stream)
+    most = (scale for _, scale in bounds)
+    return [_bounded(*one, people.count) for one in zip(rows, drawn, most, strict=True)]
 
 
-def _bounded(rows: Numbers, replicates: Numbers) -> Bounded:
+def _bounded(rows: Numbers, replicates: Numbers, most: float, people: int) -> Bounded:
     (bottom, _), (_, top) = spread(replicates)
     low, high = rows.mean(axis=0).tolist()
-    return Bounded(low, high, (bottom, top))
-
-
-def _share(searches: Searches, side: Mask, found: Bounded | None) -> Bounded | None:
-    if found is None or found.interval is None:
-        return found
-    people = people_of(searches.person[side]).count
-    return replace(found, interval=informed(found.interval, people))
+    mended = informed((bottom, top), people, most)
+    return Bounded(low, high, mended, method_of(mended, (bottom, top)))

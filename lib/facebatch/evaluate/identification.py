@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facebatch.errors import ConfigError
-from facebatch.evaluate.intervals import Rate, rate
+from facebatch.evaluate.intervals import Method, Rate, rate
 from facebatch.evaluate.searches import Searches
 
 Mask = npt.NDArray[np.bool_]
@@ -51,6 +51,8 @@ class Selectivity:
     """Searches with L candidates at or above T, which may have had more."""
     interval: tuple[float, float] | None = None
     """95 %, of `value`; None where nobody resampled, and where no candidate was seen: see the interval of FPIR."""
+    method: Method = "bootstrap"
+    """Of `interval`."""
 
     @property
     def value(self) -> float | None:

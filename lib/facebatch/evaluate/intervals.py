@@ -13,6 +13,8 @@ ENOUGH_ERRORS = 30
 others, Speech Communication 31, 2000; [K]: check the wording against ISO/IEC 19795-1:2021 before quoting it)."""
 
 Method = Literal["wilson", "bootstrap"]
+_SAME = 1e-9
+"""Relative difference of sums of the same numbers in another order, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +58,26 @@ def rate_over_people(count: int, n: int, people: int, spread: tuple[float, float
     if not n:
         return Rate(count, n, None, None, people=people)
     mended = informed(spread, people)
-    return Rate(count, n, *mended, "bootstrap" if mended == spread else "wilson", people)
+    return Rate(count, n, *mended, method_of(mended, spread), people)
 
 
-def informed(spread: tuple[float, float], people: int) -> tuple[float, float]:
-    """A bootstrap interval of a share over `people` >= 1, mended where all replicates were 0, or all were 1.
+def informed(spread: tuple[float, float], people: int, most: float = 1.0) -> tuple[float, float]:
+    """A bootstrap interval of a mean over `people` >= 1, mended where all replicates were the same.
 
-    Those say nothing of how far the true share may be: then it is Wilson's interval of as many trials as people, of
-    whom none, or all, were in error.
+    They are where all people have the same share of errors, and say nothing of how far the true one may be: then it is
+    Wilson's interval of as many trials as people, with that share of them in error. Numbers in [0, `most`] with one
+    mean differ most when they are 0 and `most` only, so that this is not too narrow. A mean below 0 is mirrored.
     """
-    if spread in ((0.0, 0.0), (1.0, 1.0)):
-        return score_interval(people if spread[0] else 0, people)
-    return spread
+    low, high = spread
+    if not math.isclose(low, high, rel_tol=_SAME):
+        return spread
+    bottom, top = (most * end for end in score_interval(people * min(1.0, abs(low) / most), people))
+    return (-top, -bottom) if low < 0 else (bottom, top)
+
+
+def method_of(mended: tuple[float, float], spread: tuple[float, float]) -> Method:
+    """How the interval came about that `informed` made of `spread`."""
+    return "bootstrap" if mended == spread else "wilson"
 
 
 def rule_of_three(n: int) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 
 from facebatch.charts import COLOURS, Chart, chart
 from facebatch.evaluate.axes import bars, log_counts, log_shares, on_floor, shares
-from facebatch.evaluate.error_rates import ErrorRates, IdentificationFigures, TargetPoint
+from facebatch.evaluate.error_rates import IdentificationFigures
 from facebatch.evaluate.intervals import Rate
 from facebatch.evaluate.report import Report
 from facebatch.evaluate.score_histograms import BINS, edges
@@ -17,7 +17,8 @@ WIDE, SQUARE, HIGH = 6.4, 4.6, 3.3
 """Inches."""
 FEWEST_LEFT = 30
 """Searches that must be left for a point of error versus discard to be drawn."""
-_FPIR, _FNIR = COLOURS[1], COLOURS[0]
+FALSE_ALARMS, MISSES = COLOURS[1], COLOURS[0]
+"""Colours of both errors."""
 _OF_TARGETS = (COLOURS[2], COLOURS[3], COLOURS[4], COLOURS[5], COLOURS[6])
 
 
@@ -40,38 +41,12 @@ def colours(targets: Sequence[float]) -> dict[float, str]:
     return {target: _OF_TARGETS[row % len(_OF_TARGETS)] for row, target in enumerate(targets)}
 
 
-def plot_det(report: Report) -> Plot | None:
-    """Detection error trade-off: log FPIR by log FNIR, with the targets' thresholds."""
-    curves, figures = report.curves, report.identification
-    if not len(curves.thresholds):
-        return None
-    floors = _floors(figures)
-    able = [(point, point.rates) for point in figures.targets if point.rates is not None]
-    marks = [f"For FPIR {point.target:g} the threshold {similarity(rates.threshold)} misses "
-             f"{percent(_value(rates.fnir.counted))}" for point, rates in able]  # fmt: skip
-    text = f"False alarms against misses at all thresholds. {'; '.join(marks) or 'No target has a threshold'}."
-    with chart(text, SQUARE, SQUARE) as drawn:
-        drawn.axes.plot(on_floor(curves.fpir, floors[0]), on_floor(curves.fnir, floors[1]), color=_FNIR)
-        seen = [_cross(drawn, point, rates, floors, colours(_targets(figures))) for point, rates in able]
-        log_shares(drawn, "x", [*curves.fpir.tolist(), *(x for x, _ in seen)], floors[0])
-        log_shares(drawn, "y", [*curves.fnir.tolist(), *(y for _, y in seen)], floors[1])
-        drawn.axes.set_xlabel("false alarms: FPIR(N, T)")
-        drawn.axes.set_ylabel("misses: FNIR(N, L, T)")
-        if able:
-            drawn.axes.legend(loc="best", title="threshold for FPIR")
-    how = (
-        "Each point of the line is one threshold: further right are more false alarms, further up more misses, so "
-        "closer to the lower left corner is better; dots are the targets' thresholds, bars their 95 % intervals."
-    )
-    return Plot("det", "False alarms against misses (DET)", how, text, drawn.svg)
-
-
 def plot_rates(report: Report) -> Plot | None:
     """FPIR and FNIR over T."""
     curves, figures = report.curves, report.identification
     if not len(curves.thresholds):
         return None
-    floor = min(_floors(figures))
+    floor = min(floors(figures))
     ends = [
         f"{similarity(float(curves.thresholds[end]))}, {percent(float(curves.fpir[end]))} false alarms and "
         f"{percent(float(curves.fnir[end]))} misses"
@@ -79,7 +54,10 @@ def plot_rates(report: Report) -> Plot | None:
     ]
     text = f"Both errors by threshold: at {'; at '.join(ends)}."
     with chart(text, WIDE, HIGH) as drawn:
-        for rates, colour, label in ((curves.fpir, _FPIR, "false alarms: FPIR"), (curves.fnir, _FNIR, "misses: FNIR")):
+        for rates, colour, label in (
+            (curves.fpir, FALSE_ALARMS, "false alarms: FPIR"),
+            (curves.fnir, MISSES, "misses: FNIR"),
+        ):
             drawn.axes.plot(curves.thresholds, on_floor(rates, floor), color=colour, label=label)
         _draw_thresholds(drawn, figures)
         log_shares(drawn, "y", [*curves.fpir.tolist(), *curves.fnir.tolist()], floor)
@@ -97,14 +75,14 @@ def plot_cmc(figures: IdentificationFigures) -> Plot | None:
     points = [(rank, both.counted) for rank, both in figures.cmc if both.counted.n]
     if not points:
         return None
-    ranks, values = [rank for rank, _ in points], [_value(rate) for _, rate in points]
-    intervals = [_interval(rate) for _, rate in points]
+    ranks, values = [rank for rank, _ in points], [value_of(rate) for _, rate in points]
+    intervals = [interval_of(rate) for _, rate in points]
     text = f"Mates found by rank. {'; '.join(f'{rank}: {tell(rate, few=False).line}' for rank, rate in points)}."
     with chart(text, WIDE, HIGH) as drawn:
         low, high = zip(*intervals, strict=True)
-        drawn.axes.fill_between(ranks, low, high, color=_FNIR, alpha=0.15, linewidth=0)
+        drawn.axes.fill_between(ranks, low, high, color=MISSES, alpha=0.15, linewidth=0)
         drawn.axes.errorbar(
-            ranks, values, yerr=bars(values, intervals), color=_FNIR, marker="o", markersize=4, capsize=3
+            ranks, values, yerr=bars(values, intervals), color=MISSES, marker="o", markersize=4, capsize=3
         )
         log_counts(drawn, "x", ranks)
         shares(drawn, "y")
@@ -120,7 +98,10 @@ def plot_cmc(figures: IdentificationFigures) -> Plot | None:
 def plot_histograms(report: Report) -> Plot | None:
     """The mates' similarities and the best non-mates', each as shares of its own searches."""
     found = report.histograms
-    named = ((found.nonmated, _FPIR, "best candidate of people not in the gallery"), (found.mated, _FNIR, "mates"))
+    named = (
+        (found.nonmated, FALSE_ALARMS, "best candidate of people not in the gallery"),
+        (found.mated, MISSES, "mates"),
+    )
     sides = [side for side in named if side[0].any()]
     if not sides:
         return None
@@ -159,7 +140,7 @@ def plot_discard(report: Report) -> Plot | None:
         f"without the {percent(float(share[-1]))} of lowest quality; threshold {similarity(curve.threshold)}."
     )
     with chart(text, WIDE, HIGH) as drawn:
-        drawn.axes.plot(share, fnir, color=_FNIR, label="this quality")
+        drawn.axes.plot(share, fnir, color=MISSES, label="this quality")
         best = np.maximum(0, (fnir[0] - share) / (1 - share))
         drawn.axes.plot(share, best, color=COLOURS[2], linestyle=":", label="a quality that foresees every miss")
         drawn.axes.set_ylim(bottom=0)
@@ -175,25 +156,24 @@ def plot_discard(report: Report) -> Plot | None:
     return Plot("discard", "Misses without the photos of lowest quality", how, text, drawn.svg)
 
 
-def _floors(figures: IdentificationFigures) -> tuple[float, float]:
+def floors(figures: IdentificationFigures) -> tuple[float, float]:
     """FPIR and FNIR of half a search, where none is drawn on logarithmic axes; both sides have searches."""
     return 0.5 / figures.targets[0].searches, 0.5 / figures.investigation.counted.n
 
 
-def _targets(figures: IdentificationFigures) -> list[float]:
+def targets_of(figures: IdentificationFigures) -> list[float]:
+    """FPIR targets, in their order."""
     return [point.target for point in figures.targets]
 
 
-def _value(rate: Rate) -> float:
+def value_of(rate: Rate) -> float:
+    """Where a rate is drawn; 0 without a trial."""
     return rate.count / rate.n if rate.n else 0.0
 
 
-def _interval(rate: Rate) -> tuple[float, float]:
+def interval_of(rate: Rate) -> tuple[float, float]:
+    """Where its interval is drawn; all of [0, 1] without a trial."""
     return rate.low or 0.0, 1.0 if rate.high is None else rate.high
-
-
-def _above(interval: tuple[float, float], floor: float) -> tuple[float, float]:
-    return max(interval[0], floor), max(interval[1], floor)
 
 
 def _median(counts: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> float:
@@ -202,26 +182,9 @@ def _median(counts: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> float:
     return float(edges()[row : row + 2].mean())
 
 
-def _cross(
-    drawn: Chart, point: TargetPoint, rates: ErrorRates, floors: tuple[float, float], by_target: dict[float, str]
-) -> tuple[float, float]:
-    """A dot at FPIR and FNIR of a threshold with both intervals; where it was drawn."""
-    at = [max(_value(both.counted), floor) for both, floor in zip((rates.fpir, rates.fnir), floors, strict=True)]
-    x, y = (
-        bars([value], [_above(_interval(both.counted), floor)])
-        for value, both, floor in zip(at, (rates.fpir, rates.fnir), floors, strict=True)
-    )
-    colour = by_target[point.target]
-    drawn.axes.errorbar(
-        [at[0]], [at[1]], xerr=x, yerr=y, color=colour, marker="o", markersize=5, capsize=3, linestyle="none",
-        label=f"{point.target:g}",
-    )  # fmt: skip
-    return at[0], at[1]
-
-
 def _draw_thresholds(drawn: Chart, figures: IdentificationFigures) -> None:
     """A dashed line where a target has a finite threshold."""
-    by_target = colours(_targets(figures))
+    by_target = colours(targets_of(figures))
     for point in figures.targets:
         if point.threshold is not None and np.isfinite(point.threshold):
             label = f"threshold for FPIR {point.target:g}"

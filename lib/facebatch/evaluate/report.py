@@ -15,8 +15,12 @@ from facebatch.evaluate.findings import Finding
 from facebatch.evaluate.growth import GrowthPoint, grow
 from facebatch.evaluate.score_histograms import ScoreHistograms, histograms
 from facebatch.evaluate.searches import Searches
+from facebatch.evaluate.sized_curves import SizedCurve, few_of, sized_curves
 from facebatch.evaluate.threshold_growth import SizedThreshold, thresholds_at_sizes
 from facebatch.spec import Spec
+
+MOST_LINES = 4
+"""Smaller galleries that are drawn beside the gallery's own trade-off, so that the plot can be read."""
 
 
 class ReportSpec(Spec):
@@ -82,6 +86,8 @@ class Report:
 
     identification: IdentificationFigures
     curves: TradeOff
+    sized_curves: tuple[SizedCurve, ...]
+    """The same in smaller galleries, MOST_LINES at most, ascending by size."""
     histograms: ScoreHistograms
     discard: Discard | None
     """None where probes have no quality."""
@@ -102,6 +108,7 @@ def report(searches: Searches, spec: ReportSpec) -> Report:
     return Report(
         identification=figures,
         curves=trade_off(searches),
+        sized_curves=sized_curves(searches, few_of(sizes, MOST_LINES)),
         histograms=histograms(searches),
         discard=discard(searches, _threshold_of_middle(figures)),
         growth={

@@ -13,6 +13,8 @@ from facebatch.evaluate.threshold_growth import SizedThreshold
 SPACE: Final = "\N{NARROW NO-BREAK SPACE}"
 NOT_MEASURED: Final = "not measured"
 NO_THRESHOLD: Final = "none: any similarity counts"
+ALIKE: Final = "all people are alike in it: Wilson's interval of as many trials as people"
+"""Where a bootstrap had no spread, and `intervals.informed` mended it."""
 DIGITS = 3
 """Significant ones of a rate, or of what it lacks to 100 %."""
 
@@ -93,8 +95,10 @@ def tell(rate: Rate, noun: str = "search", *, few: bool = True) -> Told:
     if not rate.count:
         bound = rule_of_three(rate.n if rate.people is None else rate.people)
         return Told(f"none seen, < {percent(bound)}", interval, count, "the true rate may be as high as this bound")
-    rough = "rough: fewer than 30 cases" if few and rate.few else ""
-    return Told(percent(rate.value), interval, count, rough)
+    notes = ["rough: fewer than 30 cases"] if few and rate.few else []
+    if rate.method == "wilson" and rate.people not in (None, rate.n):
+        notes.append(ALIKE)
+    return Told(percent(rate.value), interval, count, "; ".join(notes))
 
 
 def tell_load(load: Selectivity) -> Told:
@@ -110,7 +114,7 @@ def tell_hours(load: Selectivity, minutes: float) -> Told:
 def per_thousand(load: Bounded) -> Bounded:
     """A selectivity as false candidates per 1 000 searches."""
     interval = load.interval and (1000 * load.interval[0], 1000 * load.interval[1])
-    return Bounded(1000 * load.low, 1000 * load.high, interval)
+    return Bounded(1000 * load.low, 1000 * load.high, interval, load.method)
 
 
 def tell_bounded(found: Bounded | None, count: str = "", say: Callable[[float], str] = percent) -> Told:
@@ -118,7 +122,8 @@ def tell_bounded(found: Bounded | None, count: str = "", say: Callable[[float], 
     if found is None:
         return Told(NOT_MEASURED, "", count)
     interval = " to ".join(say(end) for end in found.interval) if found.interval else ""
-    return Told(say(found.low) if found.exact else f"{say(found.low)} to {say(found.high)}", interval, count)
+    alike = ALIKE if interval and found.method == "wilson" and found.high else ""
+    return Told(say(found.low) if found.exact else f"{say(found.low)} to {say(found.high)}", interval, count, alike)
 
 
 def tell_per_thousand(load: Bounded | None) -> Told:
@@ -135,7 +140,9 @@ def _load(load: Selectivity, value: float | None, scale: float) -> Told:
     count = f"{whole(load.candidates)} in {plural(load.searches, 'search')}"
     if value is None:
         return Told(NOT_MEASURED, "", count, "there was no search of a person outside the gallery")
-    note = f"at least: {plural(load.capped, 'search')} filled the list" if load.capped else ""
+    notes = [f"at least: {plural(load.capped, 'search')} filled the list"] if load.capped else []
+    notes += [ALIKE] if load.interval and load.method == "wilson" else []
+    note = "; ".join(notes)
     if load.interval is None:
         return Told("none seen" if not load.candidates else number(value), "", count, note)
     low, high = (number(scale * end) for end in load.interval)

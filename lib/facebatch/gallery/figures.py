@@ -79,7 +79,7 @@ History = Sequence[Sequence[GateFigure]]
 """The figures of earlier snapshots, oldest first."""
 
 
-def score_interval(count: int, n: int, z: float = Z95) -> tuple[float, float]:
+def score_interval(count: float, n: int, z: float = Z95) -> tuple[float, float]:
     """Score interval of a proportion, n >= 1 (E. B. Wilson, JASA 22, 1927): holds its level for rates near 0 and 1."""
     rate, square = count / n, z * z
     centre = (rate + square / (2 * n)) / (1 + square / n)

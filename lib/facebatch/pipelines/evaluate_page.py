@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from facebatch.evaluate import group_words, words
+from facebatch.evaluate.det_plot import plot_det
 from facebatch.evaluate.differentials import Differentials, GroupDifferentials, LevelDifferentials
 from facebatch.evaluate.error_rates import IdentificationFigures
 from facebatch.evaluate.group_plots import plot_group_det, plot_group_rates, plot_matrix
 from facebatch.evaluate.growth_plots import plot_growth, plot_thresholds
 from facebatch.evaluate.intervals import Rate
 from facebatch.evaluate.limits import approved
-from facebatch.evaluate.plots import Plot, plot_cmc, plot_det, plot_discard, plot_histograms, plot_rates
+from facebatch.evaluate.plots import Plot, plot_cmc, plot_discard, plot_histograms, plot_rates
 from facebatch.evaluate.report import CostRow, Occasion, Report
 from facebatch.gallery.figures import GateFigure
 from facebatch.pipelines.evaluate_files import NOTICE

@@ -13,6 +13,8 @@ from facebatch.evaluate.identification import Misses
 from facebatch.evaluate.intervals import Rate
 from facebatch.evaluate.report import Report
 from facebatch.evaluate.score_histograms import edges
+from facebatch.evaluate.sized_curves import SizedCurve
+from facebatch.evaluate.sufficiency import TooFew
 from facebatch.evaluate.threshold_growth import SizedThreshold
 from facebatch.evaluate.words import NO_THRESHOLD, per_thousand, tell_hours, tell_load
 
@@ -141,7 +143,7 @@ def _rates(row: Row, rates: ErrorRates, minutes: float) -> Iterator[Row]:
             count=load.candidates,
             n=load.searches,
             people=rates.fpir.counted.people,
-            method="bootstrap" if load.interval else None,
+            method=load.method if load.interval else None,
             words=told.note or row.words,
         )
     yield from _reasons(replace(row, figure="misses"), rates.misses, rates.fnir.counted)
@@ -184,7 +186,8 @@ def _grown(target: float, point: GrowthPoint, sides: _Sides) -> Iterator[Row]:
 def bounded(row: Row, found: Bounded | SizedThreshold) -> Iterator[Row]:
     """One row, or the least and the most it may be where lists hide something."""
     low, high = found.interval or (None, None)
-    told = replace(row, low=finite(low), high=finite(high), method="bootstrap" if found.interval else None)
+    method = found.method if isinstance(found, Bounded) else "bootstrap"
+    told = replace(row, low=finite(low), high=finite(high), method=method if found.interval else None)
     if found.exact:
         yield replace(told, value=finite(found.low))
         return
@@ -203,6 +206,8 @@ def _drawn(report: Report) -> Iterator[Row]:
     curves, found = report.curves, report.histograms
     for figure, values in (("curve.fpir", curves.fpir), ("curve.fnir", curves.fnir)):
         yield from _points(figure, curves.thresholds.tolist(), values.tolist())
+    for one in report.sized_curves:
+        yield from _sized_points(one)
     for figure, counts in (("histogram.mated", found.mated), ("histogram.non_mated", found.nonmated)):
         for bin_ in np.flatnonzero(counts).tolist():
             count, border = int(counts[bin_]), round(float(edges()[bin_]), 9)
@@ -211,6 +216,17 @@ def _drawn(report: Report) -> Iterator[Row]:
         row = replace(_at(None, report.discard.threshold), figure="discard.fnir", n=report.discard.searches)
         for share, value in zip(report.discard.share.tolist(), report.discard.fnir.tolist(), strict=True):
             yield replace(row, share=share, value=value)
+
+
+def _sized_points(curve: SizedCurve) -> Iterator[Row]:
+    """The points of one smaller gallery, without intervals; or the one row that says why there are none."""
+    told = curve.told
+    if isinstance(told, TooFew):
+        yield Row("curve.growth.fpir", gallery=curve.gallery, n=told.n, people=told.people, words=told.words)
+        return
+    for figure, (least, most) in (("curve.growth.fpir", told.fpir), ("curve.growth.fnir", told.fnir)):
+        for threshold, low, high in zip(told.thresholds.tolist(), least.tolist(), most.tolist(), strict=True):
+            yield from bounded(Row(figure, threshold=threshold, gallery=curve.gallery), Bounded(low, high, None))
 
 
 def _points(figure: str, thresholds: Sequence[float], values: Sequence[float]) -> Iterator[Row]:

@@ -34,11 +34,12 @@ class Written:
 
 
 def write_report(store: ObjectStore, told: Told) -> Written:
-    """Write evaluate-<snapshot>-<second>-<search>.html, .json, .parquet and, beside them, .costs.parquet; a put, since
+    """Write evaluate-<snapshot>-<moment>-<search>.html, .json, .parquet and, beside them, .costs.parquet; a put, since
     nobody else has that name. Figures are the same bytes for the same search and settings, costs hold times.
     """
     occasion = told.occasion
-    name = f"evaluate-{occasion.snapshot:06d}-{occasion.at:%Y%m%dT%H%M%SZ}-{occasion.search[:8]}"
+    moment = f"{occasion.at:%Y%m%dT%H%M%S}{occasion.at.microsecond // 1000:03d}Z"
+    name = f"evaluate-{occasion.snapshot:06d}-{moment}-{occasion.search[:8]}"
     figures = figures_json(occasion, told.report, told.differentials, told.limits, told.costs)
     table = figures_table(told.report, told.differentials)
     store.put(f"{name}.json", figures)
