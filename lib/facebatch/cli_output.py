@@ -79,6 +79,8 @@ def words(value: object) -> str:
         return ", ".join(f"{name} {words(part)}" for name, part in value.items()) or "none"
     if isinstance(value, tuple):
         return "\n".join(map(words, value)) or "none"
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

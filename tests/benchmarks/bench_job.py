@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,13 @@ from threadpoolctl import threadpool_limits
 from benchmarks.job_memory import Peak, Watch, forget_peak, memory
 from benchmarks.job_world import JobWorld
 from facebatch.gallery import snapshots
+from facebatch.governance import policy
 from facebatch.index import node_cache
 from facebatch.match.cells import CellCommit
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import index, match
 from facebatch.pipelines.scanning import open_segment
+from facebatch.pipelines.search import publish_search
 from facebatch.runtime.executor import Executor, RunSpec
 from facebatch.runtime.open import open_executor
 from facebatch.storage import layout
@@ -85,6 +88,7 @@ def run_job(world: JobWorld, number: int) -> dict[str, Any]:
     Stages of cells are means over the workers, and what a worker spent outside them it started or waited.
     """
     planned, commits = world.search(number)
+    decision = policy.decide(planned.config.request, (), datetime.now(UTC))
     marks = Marks()
     with open_executor(world.run) as started:
         executor = Noting(started)
@@ -92,7 +96,8 @@ def run_job(world: JobWorld, number: int) -> dict[str, Any]:
         before = memory()
         with Watch(workers=world.run.executor == "ray") as watch:
             began = time.perf_counter()
-            manifest = match._search(planned, commits, executor, marks)
+            found = match.search(planned, commits, executor, marks)
+            manifest = publish_search(planned, decision, commits, found)
             ended = time.perf_counter()
         workers = executor.workers
     cells = [CellCommit.model_validate_json(data) for data in _stored(Path(planned.root) / "cells/commits")]

@@ -1,5 +1,6 @@
 """No probe without leave: refused at the door and in the worker, decided again, and each refusal is in the audit."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -111,9 +112,10 @@ def bad_grants(planned: MatchPlan, other_case: MatchPlan) -> dict[str, Grant]:
     }
 
 
-def test_a_worker_without_a_valid_token_reads_nothing(searchable: World) -> None:
+def test_a_worker_without_a_valid_token_reads_nothing(searchable: World, caplog: pytest.LogCaptureFixture) -> None:
     planned = planned_search(searchable)
     other = planned_search(searchable, request=with_changes(REQUEST, {"case_id": "another"}))
+    shutil.rmtree(searchable.root / "probe-photos")  # whoever read a probe would tell that it is missing
     for words, grant in bad_grants(planned, other).items():
         for task in worker_tasks(planned, grant):
             with pytest.raises(ForbiddenError, match=words):
@@ -123,13 +125,17 @@ def test_a_worker_without_a_valid_token_reads_nothing(searchable: World) -> None
         with pytest.raises(ForbiddenError, match="another request, probe set or snapshot"):
             task.setup()
     assert not files(searchable.root, "results/*/probes/*")
+    refused = [event for event in events(searchable, "decision") if event.decision == "denied"]
+    assert len(refused) == 3 * 8, "each is in the audit chain"
+    assert {event.resource for event in refused} >= {f"request:{planned.grant.binding.request}"}
+    assert sum("work on probes is refused" in line for line in caplog.messages) == len(refused)
 
 
 def test_a_shard_the_token_was_not_issued_for_is_refused_in_the_worker(searchable: World) -> None:
     planned = planned_search(searchable)
     work = worker_tasks(planned, planned.grant)[0].setup()
     stranger = replace(planned.probes.shards[0], etag="changed")
-    with pytest.raises(ForbiddenError, match="not among those"):
+    with pytest.raises(ForbiddenError, match="other probe shards than this one"):
         work(stranger)
 
 

@@ -28,13 +28,13 @@ def test_a_search_of_an_old_snapshot_beside_a_collection_finds_all_it_needs(
     embed.run(searchable.embed(source=searchable.match().probes), QUIET)
     index.run(searchable.index(), QUIET)
     collected: list[Collection] = []
-    search = match._search
+    search = match.search
 
     def collect_then_search(*arguments: object) -> object:
         collected.append(gallery_collect.run(store, LAST, QUIET))
         return search(*arguments)
 
-    monkeypatch.setattr(match, "_search", collect_then_search)
+    monkeypatch.setattr(match, "search", collect_then_search)
     report = match.run(searchable.match(match=MatchSpec(snapshot=old)), QUIET)
     assert isinstance(report, MatchReport)
     assert (report.snapshot, report.gallery_templates) == (old, 8)

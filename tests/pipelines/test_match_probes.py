@@ -122,7 +122,7 @@ def test_a_worker_that_forgets_the_refusals_has_no_leave(searchable: World, tmp_
         EmbedTask(root, rows, S3Spec(), planned.card.fingerprint, 0, planned.grant)
         for rows in (planned.rows, forgetful)
     ]
-    with pytest.raises(ForbiddenError, match="not among those"):
+    with pytest.raises(ForbiddenError, match="other probe shards than this one"):
         tasks[1].setup()(shard)
     assert tasks[0].setup()(shard).outcomes["refused"] == 1
 

@@ -6,6 +6,7 @@ from facebatch.governance.audit import AuditEvent, AuditFacts
 from facebatch.governance.facts import Facts
 from facebatch.governance.policy import Decision
 from facebatch.governance.pseudonyms import pseudonym
+from facebatch.governance.tokens import Binding
 from facebatch.governance.trust import TrustList
 from facebatch.pipelines.retention_deleted import Deleted
 from facebatch.storage.documents import canonical_digest
@@ -23,6 +24,20 @@ def record_decision(store: ObjectStore, decision: Decision) -> AuditEvent:
             decision="allowed" if decision.allowed else "denied",
             resource=f"request:{decision.request_sha256}",
             config_sha256=canonical_digest(decision.digests),
+        ),
+    )
+
+
+def record_refusal(store: ObjectStore, binding: Binding) -> AuditEvent:
+    """Work on probes that was refused in a worker for want of a good token."""
+    return audit.append(
+        store,
+        AuditFacts(
+            actor="job:match",
+            action="decision",
+            decision="denied",
+            resource=f"request:{binding.request}",
+            config_sha256=canonical_digest(binding.packs),
         ),
     )
 

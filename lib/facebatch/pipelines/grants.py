@@ -1,5 +1,6 @@
 """Leave to touch the probes of one search: the decision token, and what it must have been issued for."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,9 +8,12 @@ from datetime import UTC, datetime
 from facebatch.errors import ForbiddenError
 from facebatch.governance.tokens import Binding, DecisionToken, check
 from facebatch.governance.trust import trusted_keys
+from facebatch.pipelines.auditing import record_refusal
 from facebatch.storage.documents import canonical_digest
 from facebatch.storage.open import open_store
 from facebatch.storage.settings import S3Spec
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +28,48 @@ class Grant:
 
 
 class Guard:
-    """Checks a grant in the worker: when it starts, before anything of a probe is read, and for each piece of work."""
+    """Checks a grant in the worker: when it starts, before anything of a probe is read, and for each piece of work.
+    A refusal is logged and recorded in the gallery's audit chain.
+    """
 
     def __init__(self, grant: Grant, root: str, s3: S3Spec) -> None:
         """Ask the gallery whose decisions it trusts. ForbiddenError unless the grant is good for work below `root`."""
         self._grant = grant
-        self._trusted = trusted_keys(open_store(grant.binding.gallery, s3))
+        self._store = open_store(grant.binding.gallery, s3)
+        self._trusted = trusted_keys(self._store)
         results = grant.binding.results
-        if root != results and not root.startswith(f"{results}/"):
-            raise ForbiddenError("the decision token was made for the folder of another search")
-        if probe_set(grant.shard_keys) != grant.binding.probe_set:
-            raise ForbiddenError("the decision token was made for another probe set")
+        self._require(root == results or root.startswith(f"{results}/"), "the folder of another search")
+        self._require(probe_set(grant.shard_keys) == grant.binding.probe_set, "another probe set")
         self.check()
 
     def check(self) -> None:
         """ForbiddenError unless the token is current and covers these probes, this gallery and snapshot."""
-        check(self._grant.token, self._grant.binding, self._trusted, now=datetime.now(UTC))
+        try:
+            check(self._grant.token, self._grant.binding, self._trusted, now=datetime.now(UTC))
+        except ForbiddenError as error:
+            self._record(error)
+            raise
 
     def check_shard(self, key: str) -> None:
         """ForbiddenError unless the token is current and was issued for this shard."""
         self.check()
-        if key not in self._grant.shard_keys:
-            raise ForbiddenError("a probe shard is not among those the decision token was issued for")
+        self._require(key in self._grant.shard_keys, "other probe shards than this one")
 
     def check_gallery(self, gallery: str, snapshot: int) -> None:
         """ForbiddenError unless the token is current and was issued for this snapshot of this gallery."""
         self.check()
-        if (gallery, snapshot) != (self._grant.binding.gallery, self._grant.binding.snapshot):
-            raise ForbiddenError("the decision token was made for another snapshot of the gallery")
+        bound = (self._grant.binding.gallery, self._grant.binding.snapshot)
+        self._require((gallery, snapshot) == bound, "another snapshot of the gallery")
+
+    def _require(self, holds: bool, instead: str) -> None:
+        if not holds:
+            error = ForbiddenError(f"the decision token was made for {instead}; submit the request again")
+            self._record(error)
+            raise error
+
+    def _record(self, error: ForbiddenError) -> None:
+        _LOG.warning("%s: work on probes is refused: %s", self._store.uri, error)
+        record_refusal(self._store, self._grant.binding)
 
 
 def probe_set(shard_keys: Iterable[str]) -> str:

@@ -98,7 +98,7 @@ def run(config: MatchConfig, progress: Progress, *, dry_run: bool = False) -> Ma
         commits = embed.embed_shards(planned.probes, planned.rows, target, planned.card, executor, progress)
         images = sum(commit.images for commit in commits)
         planned = renew(planned, authorising.decide_again(planned.config, gallery, decision, images), gallery)
-        found = _search(planned, commits, executor, progress)
+        found = search(planned, commits, executor, progress)
         decision = authorising.decide_again(planned.config, gallery, decision)
         require_undeleted(folder)
         record_search(gallery, decision, planned.search_id, images)
@@ -107,7 +107,7 @@ def run(config: MatchConfig, progress: Progress, *, dry_run: bool = False) -> Ma
     return _report(planned, manifest)
 
 
-def _search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, progress: Progress) -> Found:
+def search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, progress: Progress) -> Found:
     """Cells and merge, after the probes are embedded."""
     config, snapshot = planned.config, planned.snapshot
     shape = shape_of(snapshot, config.match, sum(commit.templates.rows for commit in commits))
