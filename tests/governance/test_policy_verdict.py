@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from decided import pack_of
 from facebatch.errors import ConfigError
 from facebatch.governance.condition import Condition, Situation, all_of
 from facebatch.governance.facts import Facts, known, with_changes
@@ -54,20 +55,6 @@ def rule(kind: str, name: str, **parts: Any) -> dict[str, Any]:
     return {"kind": kind, "id": name, "cite": f"section {name}", "message": f"about {name}", **parts}
 
 
-def pack(name: str, *rules: Mapping[str, Any], **parts: Any) -> PackSpec:
-    frame = {
-        "id": name,
-        "version": "1",
-        "title": name,
-        "cite": f"law {name}",
-        "source_url": "https://example.org",
-        "reviewed_on": date(2026, 1, 1),
-        "review_by": date(2027, 1, 1),
-        "cases": [{"name": "none", "day": date(2026, 1, 1)}],
-    }
-    return PackSpec.model_validate({**frame, "rules": rules, **parts})
-
-
 @st.composite
 def rules(draw: st.DrawFn, name: str) -> dict[str, Any]:
     kind = draw(st.sampled_from(["forbid", "require", "permit", "oblige"]))
@@ -87,7 +74,7 @@ def packs(draw: st.DrawFn) -> list[PackSpec]:
     made = []
     for name in "xyz"[: draw(st.integers(1, 3))]:
         drawn = [draw(rules(f"r{at}")) for at in range(draw(st.integers(1, 3)))]
-        made.append(pack(name, *drawn, applies=draw(CONDITIONS), default=draw(st.sampled_from(["deny", "neutral"]))))
+        made.append(pack_of(name, *drawn, applies=draw(CONDITIONS), default=draw(st.sampled_from(["deny", "neutral"]))))
     return made
 
 
@@ -116,7 +103,7 @@ def test_a_stated_fact_only_takes_denials_away(made: list[PackSpec], facts: Fact
 def test_another_forbid_never_allows_more(
     made: list[PackSpec], facts: Facts, when: list[Any], scope: list[Any]
 ) -> None:
-    more = [*made, pack("more", rule("forbid", "r", when=when), applies=scope)]
+    more = [*made, pack_of("more", rule("forbid", "r", when=when), applies=scope)]
     before, after = decide(made, facts, NOON), decide(more, facts, NOON)
     assert reasons(before) <= reasons(after)
     assert after.obligations == before.obligations
@@ -163,7 +150,7 @@ def test_a_forbid_applies_to_the_unknown_and_an_exemption_does_not(
     when = [{"fact": "media.live", "op": "equals", "value": True}]
     exempt = [{"all": [{"fact": "authority.kind", "op": "equals", "value": "warrant"}]}]
     facts = with_changes(Facts(), {"media.live": live, "authority.kind": authority})
-    verdict = decide([pack("p", rule("forbid", "live", when=when, unless=exempt))], facts, NOON)
+    verdict = decide([pack_of("p", rule("forbid", "live", when=when, unless=exempt))], facts, NOON)
     assert verdict.allowed is not denied
     assert [(denial.rule, denial.missing) for denial in verdict.denials] == [("p.live", missing)] * denied
 
@@ -173,13 +160,13 @@ def test_a_forbid_applies_to_the_unknown_and_an_exemption_does_not(
     [(date(2020, 6, 9), False), (date(2020, 6, 10), True), (date(2021, 6, 9), True), (date(2021, 6, 10), False)],
 )
 def test_a_span_includes_its_start_and_not_its_end(day: date, denied: bool) -> None:
-    ban = pack("p", rule("forbid", "ban", start=date(2020, 6, 10), end=date(2021, 6, 10)))
+    ban = pack_of("p", rule("forbid", "ban", start=date(2020, 6, 10), end=date(2021, 6, 10)))
     first, last = datetime.combine(day, datetime.min.time(), UTC), datetime.combine(day, datetime.max.time(), UTC)
     assert {decide([ban], Facts(), at).allowed for at in (first, last)} == {not denied}
 
 
 def test_a_moment_is_of_its_day_in_utc() -> None:
-    ban = pack("p", rule("forbid", "ban", start=date(2026, 11, 23)))
+    ban = pack_of("p", rule("forbid", "ban", start=date(2026, 11, 23)))
     evening = datetime.fromisoformat("2026-11-22T20:00:00-05:00")
     assert reasons(decide([ban], Facts(), evening)) == {"p.ban"}
     with pytest.raises(ConfigError, match="time zone"):
@@ -189,14 +176,14 @@ def test_a_moment_is_of_its_day_in_utc() -> None:
 def test_each_pack_that_denies_by_default_needs_a_permit_of_its_own() -> None:
     permit = rule("permit", "yes", when=[CHOICES[0]])
     other = rule("permit", "no", when=[CHOICES[1]])
-    made = [pack("a", permit, default="deny"), pack("b", other, default="deny")]
+    made = [pack_of("a", permit, default="deny"), pack_of("b", other, default="deny")]
     verdict = decide(made, Facts(purpose="system_test"), NOON)
     assert (reasons(verdict), verdict.permits) == ({"b.default"}, ("a.yes",))
     assert decide(made, Facts(), NOON).denials[0].missing == ("purpose",)
 
 
 def test_a_late_review_warns_then_denies() -> None:
-    late = pack("p", rule("forbid", "live", when=[CHOICES[6]]), grace_days=30)
+    late = pack_of("p", rule("forbid", "live", when=[CHOICES[6]]), grace_days=30)
     facts = with_changes(Facts(), {"media.live": False})
     days = [date(2027, 1, 1), date(2027, 1, 2), date(2027, 1, 31), date(2027, 2, 1)]
     found = [decide([late], facts, datetime.combine(day, NOON.timetz())) for day in days]
@@ -206,7 +193,7 @@ def test_a_late_review_warns_then_denies() -> None:
 
 def test_two_packs_of_one_id_are_refused() -> None:
     with pytest.raises(ConfigError, match="two packs have the id 'p'"):
-        decide([pack("p", rule("forbid", "a")), pack("p", rule("forbid", "b"))], Facts(), NOON)
+        decide([pack_of("p", rule("forbid", "a")), pack_of("p", rule("forbid", "b"))], Facts(), NOON)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decided import pack_of
 from facebatch.governance import probe_rules
 from facebatch.governance.denial import Denial
 from facebatch.governance.facts import FACTS, Facts, FactValue, with_changes
@@ -53,19 +54,6 @@ def rule(kind: str, when: list[Any], **parts: Any) -> dict[str, Any]:
     return {"id": kind, "kind": kind, "cite": f"section {kind}", "message": f"about {kind}", **tested, **asked, **parts}
 
 
-def pack(name: str, *rules: Mapping[str, Any], **parts: Any) -> PackSpec:
-    frame = {
-        "version": "1",
-        "title": name,
-        "cite": f"law {name}",
-        "source_url": "https://example.org",
-        "reviewed_on": date(2026, 1, 1),
-        "review_by": date(2027, 1, 1),
-        "cases": (),
-    }
-    return PackSpec.model_validate({"id": name, **frame, "rules": rules, **parts})
-
-
 @st.composite
 def packs(draw: st.DrawFn) -> list[PackSpec]:
     made = []
@@ -74,7 +62,7 @@ def packs(draw: st.DrawFn) -> list[PackSpec]:
         rules = [rule(kind, draw(WHEN)) for kind in kinds]
         closed = draw(st.booleans())
         rules += [rule("permit", draw(WHEN))] * closed
-        made.append(pack(name, *rules, default="deny" if closed else "neutral"))
+        made.append(pack_of(name, *rules, default="deny" if closed else "neutral"))
     return made
 
 
@@ -129,14 +117,14 @@ def test_one_sketch_is_refused_and_the_other_probes_are_searched() -> None:
 
 
 def test_a_fact_stated_of_every_probe_is_not_asked_of_the_request() -> None:
-    kind = pack("p", rule("require", [CONDITIONS[1]]))
+    kind = pack_of("p", rule("require", [CONDITIONS[1]]))
     stills = {name: {"probe.media_kind": "still"} for name in "ab"}
     assert decide_probes([kind], Facts(), stills, NOON).verdict.allowed
     assert not decide_probes([kind], Facts(), {}, NOON).verdict.allowed
 
 
 def test_a_request_of_which_nothing_can_be_searched_is_denied_with_all_denials_of_its_probes() -> None:
-    made = [pack("p", rule("forbid", [CONDITIONS[0]]), rule("require", [CONDITIONS[2]]))]
+    made = [pack_of("p", rule("forbid", [CONDITIONS[0]]), rule("require", [CONDITIONS[2]]))]
     stated = {"poor": {"probe.is_sketch": False, "probe.quality": 20.0}, "drawn": {"probe.is_sketch": True}}
     verdict = decide_probes(made, Facts(), stated, NOON).verdict
     assert [(denial.rule, denial.missing) for denial in verdict.denials] == [
@@ -146,7 +134,7 @@ def test_a_request_of_which_nothing_can_be_searched_is_denied_with_all_denials_o
 
 
 def test_what_no_probe_states_denies_them_all() -> None:
-    live = pack("p", rule("forbid", [CONDITIONS[5]]))
+    live = pack_of("p", rule("forbid", [CONDITIONS[5]]))
     found = decide_probes([live], Facts(), {"a": {"probe.is_sketch": False}}, NOON)
     assert [denial.missing for denial in found.verdict.denials] == [("media.live",)]
 
@@ -163,7 +151,7 @@ def test_probes_that_no_test_of_a_pack_tells_apart_are_decided_once(monkeypatch:
         f"{number}": {"probe.quality": number / 50, "probe.source": f"{number}", "probe.is_sketch": number % 2 == 0}
         for number in range(5000)
     }
-    made = [pack("p", rule("forbid", [CONDITIONS[0]]), rule("require", [CONDITIONS[2]]))]
+    made = [pack_of("p", rule("forbid", [CONDITIONS[0]]), rule("require", [CONDITIONS[2]]))]
     found = decide_probes(made, Facts(), stated, NOON)
     assert sum(found.refusals.of(name) is None for name in stated) == 1250
     assert next(calls) == 1 + 4

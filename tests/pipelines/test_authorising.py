@@ -1,16 +1,14 @@
 """No probe without leave: refused at the door and in the worker, decided again, and each refusal is in the audit."""
 
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from decided import Meanwhile, pack_file
 from facebatch.errors import ConfigError, ForbiddenError, NotFoundError
 from facebatch.gallery.commits import PartFile
 from facebatch.governance import audit_chain, policy, signing, tokens, trust
@@ -28,7 +26,6 @@ from facebatch.pipelines.scanning import ScanTask
 from facebatch.pipelines.search import MatchPlan, find_search
 from facebatch.storage.local import LocalStore
 from facebatch.storage.settings import S3Spec
-from facebatch.telemetry.progress import SilentProgress, Stage
 from searched import search as run
 from stored import files
 from worlds import QUIET, REQUEST, World
@@ -46,20 +43,7 @@ def events(world: World, action: str) -> list[AuditEvent]:
 def pack(folder: Path, **changes: object) -> PolicySpec:
     """A pack of one rule beside the floor."""
     rule = {"id": "only", "kind": "oblige", "cite": "a test", "message": "as the test says"}
-    values = {
-        "id": "tested",
-        "version": "1",
-        "title": "a pack",
-        "cite": "a test",
-        "source_url": "none",
-        "reviewed_on": date(2026, 1, 1),
-        "review_by": date(2999, 1, 1),
-        "rules": [{**rule, **changes}],
-        "cases": [{"name": "none", "day": date(2026, 1, 1)}],
-    }
-    path = folder / "tested.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return PolicySpec(packs=(str(path),))
+    return pack_file(folder, {**rule, **changes})
 
 
 @pytest.mark.parametrize("missing", ["purpose", "case_id", "requester.agency"])
@@ -177,18 +161,6 @@ def test_a_dry_run_records_nothing(searchable: World) -> None:
     before = files(searchable.root / "gallery", "audit/*")
     match.run(searchable.match(), QUIET, dry_run=True)
     assert files(searchable.root / "gallery", "audit/*") == before
-
-
-class Meanwhile(SilentProgress):
-    """Something happens when a stage begins."""
-
-    def __init__(self, stage: str, happens: Callable[[], object]) -> None:
-        self._stage, self._happens = stage, happens
-
-    def stage(self, name: str, *, total: int, unit: str) -> AbstractContextManager[Stage]:
-        if name == self._stage:
-            self._happens()
-        return super().stage(name, total=total, unit=unit)
 
 
 @pytest.mark.parametrize("stage", ["embed", "match"])

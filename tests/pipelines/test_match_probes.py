@@ -2,26 +2,21 @@
 
 import io
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from datetime import date
 from pathlib import Path
 
 import pytest
-import yaml
 from PIL import Image
 
+from decided import Meanwhile, pack_file
 from facebatch.errors import ConfigError, ForbiddenError, StaleError
 from facebatch.faces.directions import NOTHING_SETTLED
 from facebatch.faces.settings import FaceSpec
 from facebatch.governance.facts import with_changes
-from facebatch.governance.settings import PolicySpec
 from facebatch.pipelines import authorising, match, search_plan
 from facebatch.pipelines.embedding import EmbedTask
 from facebatch.pipelines.search import find_search, read_outcomes
 from facebatch.storage.local import LocalStore
 from facebatch.storage.settings import S3Spec
-from facebatch.telemetry.progress import SilentProgress, Stage
 from searched import lists
 from searched import search as run
 from worlds import REQUEST, World
@@ -34,23 +29,6 @@ SKETCHES = {
     "message": "no sketches",
     "when": [{"fact": "probe.is_sketch", "op": "equals", "value": True}],
 }
-
-
-def pack(folder: Path, *rules: dict[str, object]) -> PolicySpec:
-    values = {
-        "id": "tested",
-        "version": "1",
-        "title": "a pack",
-        "cite": "a law",
-        "source_url": "none",
-        "reviewed_on": date(2026, 1, 1),
-        "review_by": date(2999, 1, 1),
-        "rules": [*rules],
-        "cases": [{"name": "none", "day": date(2026, 1, 1)}],
-    }
-    path = folder / "tested.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return PolicySpec(packs=(str(path),))
 
 
 def facts(folder: Path, *rows: str) -> str:
@@ -77,19 +55,21 @@ def test_a_refused_probe_is_a_row_with_its_citation_and_the_others_are_searched(
     names = probes(searchable)
     stated = [f"{name},{'true' if name == names[2] else 'false'},,," for name in names]
     plain = run(searchable)
-    report = run(searchable, policy=pack(tmp_path, SKETCHES), probe_facts=facts(tmp_path, *stated))
+    report = run(searchable, policy=pack_file(tmp_path, SKETCHES), probe_facts=facts(tmp_path, *stated))
     assert report.outcomes == {"ok": 7, "refused": 1}
     row = outcomes(report.results)[names[2]]
     assert (row["outcome"], row["reason"]) == ("refused", "tested.sketch [a law, section 6]: no sketches")
     searched = [found for found in lists(plain) if found["probe_id"] != names[2]]
     assert lists(report) == searched
     assert report.unused_facts is None
-    assert run(searchable, policy=pack(tmp_path, SKETCHES), probe_facts=facts(tmp_path, *stated)) == report
+    assert run(searchable, policy=pack_file(tmp_path, SKETCHES), probe_facts=facts(tmp_path, *stated)) == report
 
 
 def test_a_probe_of_which_nothing_is_stated_is_refused_for_the_unknown(searchable: World, tmp_path: Path) -> None:
     names = probes(searchable)
-    report = run(searchable, policy=pack(tmp_path, SKETCHES), probe_facts=facts(tmp_path, f"{names[0]},no,,,", "x,,,,"))
+    report = run(
+        searchable, policy=pack_file(tmp_path, SKETCHES), probe_facts=facts(tmp_path, f"{names[0]},no,,,", "x,,,,")
+    )
     assert report.outcomes == {"ok": 1, "refused": 7}
     assert "(unknown: probe.is_sketch)" in str(outcomes(report.results)[names[1]]["reason"])
     assert "1 of 2 rows name no probe of this search (first: 'x')" in str(report.unused_facts)
@@ -101,19 +81,19 @@ def test_a_request_of_which_all_probes_are_refused_is_refused_before_they_are_re
     stated = facts(tmp_path, *(f"{name},true,,," for name in probes(searchable)))
     shutil.rmtree(searchable.root / "probe-photos")
     with pytest.raises(ForbiddenError, match=r"no sketches \[tested.sketch: a law, section 6\]"):
-        run(searchable, policy=pack(tmp_path, SKETCHES), probe_facts=stated)
+        run(searchable, policy=pack_file(tmp_path, SKETCHES), probe_facts=stated)
 
 
 def test_a_search_of_which_every_probe_is_refused_ends_with_rows_alone(searchable: World, tmp_path: Path) -> None:
     request = with_changes(REQUEST, {"probe.is_sketch": False})
     stated = facts(tmp_path, *(f"{name},true,,," for name in probes(searchable)))
-    report = run(searchable, policy=pack(tmp_path, SKETCHES), probe_facts=stated, request=request)
+    report = run(searchable, policy=pack_file(tmp_path, SKETCHES), probe_facts=stated, request=request)
     assert (report.outcomes, report.probes, lists(report)) == ({"refused": 8}, 0, [])
 
 
 def test_a_worker_that_forgets_the_refusals_has_no_leave(searchable: World, tmp_path: Path) -> None:
     stated = [f"{name},{'true' if number == 2 else 'false'},,," for number, name in enumerate(probes(searchable))]
-    config = searchable.match(policy=pack(tmp_path, SKETCHES), probe_facts=facts(tmp_path, *stated))
+    config = searchable.match(policy=pack_file(tmp_path, SKETCHES), probe_facts=facts(tmp_path, *stated))
     planned = search_plan.plan(config, authorising.decide(config))
     shard = next(each for each in planned.probes.shards if planned.rows.directions.key_part(each))
     root = f"{planned.root}/probes"
@@ -127,27 +107,15 @@ def test_a_worker_that_forgets_the_refusals_has_no_leave(searchable: World, tmp_
     assert tasks[0].setup()(shard).outcomes["refused"] == 1
 
 
-class Meanwhile(SilentProgress):
-    """Something happens when a stage begins."""
-
-    def __init__(self, stage: str, happens: Callable[[], object]) -> None:
-        self._stage, self._happens = stage, happens
-
-    def stage(self, name: str, *, total: int, unit: str) -> AbstractContextManager[Stage]:
-        if name == self._stage:
-            self._happens()
-        return super().stage(name, total=total, unit=unit)
-
-
 @pytest.mark.parametrize("stage", ["embed", "match"])
 def test_what_is_stated_or_refused_may_not_change_in_between(searchable: World, tmp_path: Path, stage: str) -> None:
     names = probes(searchable)
     rows = [f"{name},false,{'still' if number else 'video_scan'},," for number, name in enumerate(names)]
     video = {**SKETCHES, "id": "video", "when": [{"fact": "probe.media_kind", "op": "equals", "value": "video_scan"}]}
-    config = searchable.match(policy=pack(tmp_path, SKETCHES), probe_facts=facts(tmp_path, *rows))
+    config = searchable.match(policy=pack_file(tmp_path, SKETCHES), probe_facts=facts(tmp_path, *rows))
     with pytest.raises(StaleError, match="now refuse probes that they allowed when the search was planned: 1;"):
-        match.run(config, Meanwhile(stage, lambda: pack(tmp_path, SKETCHES, video)))
-    pack(tmp_path, SKETCHES)
+        match.run(config, Meanwhile(stage, lambda: pack_file(tmp_path, SKETCHES, video)))
+    pack_file(tmp_path, SKETCHES)
     with pytest.raises(StaleError, match="probe_facts changed since"):
         match.run(config, Meanwhile(stage, lambda: facts(tmp_path, *rows[1:])))
 
