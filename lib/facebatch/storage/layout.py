@@ -203,3 +203,39 @@ def release(name: str) -> str:
 def closed_case(digest: str) -> str:
     """When a case was closed, by the digest of its id."""
     return f"{CASES}{digest}.json"
+
+
+REVIEWS = "reviews/"
+_IN_REVIEW = re.compile(r"reviews/([0-9a-f]{32})/(?:sheets/([0-9a-f]{32})\.json)?")
+
+
+def review_pair(review: str) -> str:
+    """The two examiners of a review, in the root of the results; first writer wins."""
+    return f"{REVIEWS}{review}/pair.json"
+
+
+def review_third(review: str) -> str:
+    """The third examiner of a review; first writer wins."""
+    return f"{REVIEWS}{review}/third.json"
+
+
+def review_sheets(review: str) -> str:
+    """Where the finished sheets of a review are."""
+    return f"{REVIEWS}{review}/sheets/"
+
+
+def review_sheet(review: str, assignment: str) -> str:
+    """The finished sheet of one examiner; first writer wins."""
+    return f"{review_sheets(review)}{assignment}.json"
+
+
+def review_of(key: str) -> str | None:
+    """The review whose folder a key of the results is in; None for any other object."""
+    found = _IN_REVIEW.match(key)
+    return found[1] if found else None
+
+
+def assignment_of(key: str) -> str | None:
+    """The assignment whose finished sheet has this key; None for any other object."""
+    found = _IN_REVIEW.fullmatch(key)
+    return found[2] if found else None
