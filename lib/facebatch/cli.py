@@ -113,7 +113,7 @@ def expire(
     result = expire_pipeline.run(config, progress, dry_run=not delete)
     output.show("expire" if delete else "expire: the plan, of which nothing is done without --delete", result)
     require_judged(result.searches)
-    require_known(result.unknown)
+    require_known(result.unknown, planned=not delete)
 
 
 @app.command

@@ -101,6 +101,13 @@ def test_a_small_but_certain_change_is_allowed_within_the_limit() -> None:
     assert drift(shifted, history, "set", GateSpec(drift_most=0.0)).passed is False
 
 
+def test_no_limit_is_further_than_a_distance_can_be() -> None:
+    history = [[drift(sample(seed, 1), [], "set", SPEC)] for seed in range(3)]
+    found = drift(sample(9, 1), history, "set", SPEC)
+    assert usual_distance(1, [sample(seed, 1) for seed in range(3)], SPEC) > 1
+    assert (found.passed, found.highest) == (True, 1.0)
+
+
 def test_another_frozen_set_is_not_compared() -> None:
     history = [[drift(sample(1, 40), [], "set", SPEC)]]
     found = drift(sample(9, 40, mean=0.3), history, "other", SPEC)

@@ -66,7 +66,7 @@ def test_the_highest_number_is_the_head(store: MemoryStore) -> None:
         snapshots.publish(store, snapshot(seq, commit(f"k{seq}")))
     assert snapshots.require_head(store).seq == 11
     assert snapshots.read(store, 3).shards[0].shard_key == "k3"
-    with pytest.raises(NotFoundError, match="no snapshot 99"):
+    with pytest.raises(NotFoundError, match="no snapshot 99; `facebatch gallery log` lists those it has"):
         snapshots.read(store, 99)
 
 

@@ -210,6 +210,13 @@ def test_an_unknown_id_is_told_by_line_after_the_rest_was_published(
     assert "nobody" not in out + err
 
 
+def test_a_plan_does_not_say_that_anything_was_done(gallery: Erasing, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["expire", *flags(gallery), "--deletions", gallery.request("subject,nobody,r,a", "subject,a-0,r,a")])
+    assert ended.value.code == 2
+    assert "1 deletion names nothing; the others would be carried out:" in capsys.readouterr().err
+
+
 def flags(gallery: Erasing) -> list[str]:
     return ["--gallery", str(gallery.root / "gallery"), "--as-of", str(DAY), "--run.executor", "local", "--quiet"]
 

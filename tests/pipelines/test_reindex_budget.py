@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from dying import Crash
+from facebatch.cli_output import Summarised
 from facebatch.faces.settings import ModelSpec
 from facebatch.gallery import snapshots
 from facebatch.gallery.snapshots import Snapshot
@@ -91,6 +93,35 @@ def test_plan_and_report_tell_the_budget_the_rate_and_what_is_left(worn: World) 
     for name in ("compaction_budget", "compaction_budget_rows", "compaction_rows_per_second", "rows_waiting"):
         assert planned[name] == getattr(report, name)
     assert planned["rows_to_rewrite"] == report.rows_rewritten
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_the_plan_knows_whose_rows_will_leave(built: World, rows: int, tmp_path: Path) -> None:
+    """A photo fewer: its segment is dirtier than it was, and is chosen before others."""
+    reset(built)
+    run(built, compaction=CompactSpec(rows=100))
+    *_, last = files(built.root / "gallery-photos", "*.jpg")
+    away = shutil.move(last, tmp_path / last.name)
+    spec = CompactSpec(rows=rows)
+    planned, report = plan(built, spec), run(built, compaction=spec)
+    shutil.move(away, last)
+    assert report.published
+    for name in ("rows_waiting", "nights_until_compact"):
+        assert planned[name] == getattr(report, name)
+    assert (planned["segments_to_merge"], planned["rows_to_rewrite"]) == (report.segments_merged, report.rows_rewritten)
+
+
+def test_what_never_comes_and_what_is_not_known_is_said_in_words(worn: World, tmp_path: Path) -> None:
+    never = plan(worn, CompactSpec(rows=0))
+    report = run(worn, compaction=CompactSpec(rows=0))
+    assert (never["nights_until_compact"], report.nights_until_compact) == (None, None)
+    first = reindex.run(replace(worn, root=tmp_path).reindex(sources=worn.reindex().sources), QUIET, dry_run=True)
+    for told in (never, report, first):
+        assert isinstance(told, Summarised)
+        assert None not in told.summary().values()
+    assert isinstance(report.summary()["dates"], tuple)
+    assert isinstance(first, Summarised)
+    assert str(first.summary()["estimated_seconds"]).startswith("not known")
 
 
 def test_the_nights_that_were_told_are_enough(worn: World) -> None:

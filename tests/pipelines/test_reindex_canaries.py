@@ -275,11 +275,13 @@ def with_photos(world: World) -> CanarySpec:
 
 
 def test_known_photos_are_embedded_again_and_are_as_they_were(world: World) -> None:
-    update(world, canaries=with_photos(world))
+    report = update(world, canaries=with_photos(world))
     photos = figures(world)[PHOTOS]
     assert (photos.passed, photos.n) == (True, MATED + STRANGERS)
     assert photos.value == pytest.approx(1, abs=1e-3)
-    update(world, canaries=watched(world), deletions=request(world, subjects(world)[0]))
+    assert report.seconds["known photos"] > 0
+    without = update(world, canaries=watched(world), deletions=request(world, subjects(world)[0]))
+    assert "known photos" not in without.seconds
     assert figures(world)[PHOTOS].passed is None
 
 

@@ -54,7 +54,7 @@ def test_dates_that_cannot_be_are_counted_by_shard_and_nothing_else_happens(worl
     assert told == 2
     assert any(line.startswith(f"{future[0].shard_uri}: ") for line in found.lines)
     assert sum("before 1900 or by a clock that was never set" in line for line in found.lines) >= 1
-    assert sum(line.endswith("1 images were captured after they expire") for line in found.lines) == 1
+    assert sum(line.endswith("1 image captured after expiry") for line in found.lines) == 1
     plan = reindex.run(world.reindex(sources=sources), QUIET, dry_run=True)
     assert isinstance(plan, dict)
     assert plan["shards_in_future"] == len(future)

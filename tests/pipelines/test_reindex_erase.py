@@ -194,8 +194,12 @@ def test_a_dry_run_tells_what_is_asked_and_due(world: World) -> None:
     asked = request(world, "subject,nobody,r,a")
     plan = reindex.run(world.reindex(as_of=date(2024, 3, 2), sources=sources, deletions=asked), QUIET, dry_run=True)
     assert isinstance(plan, dict)
-    assert plan["deletions_asked"] == 1
+    assert (plan["deletions_asked"], plan["carried_out_before"]) == (1, False)
     assert plan["shards_with_expiry_due"] >= 1
+    run(world, sources=sources, deletions=asked)
+    again = reindex.run(world.reindex(sources=sources, deletions=asked), QUIET, dry_run=True)
+    assert isinstance(again, dict)
+    assert again["carried_out_before"]
 
 
 def test_a_malformed_request_stops_before_anything_runs(world: World) -> None:

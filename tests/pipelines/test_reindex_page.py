@@ -23,6 +23,7 @@ from facebatch.pipelines.reindex_dates import Dates
 from facebatch.pipelines.reindex_history import NIGHTS, Gate, Point, gates_of
 from facebatch.pipelines.reindex_night import Ahead, Came, Night, Stage, Standing, Went, of_snapshot
 from facebatch.pipelines.reindex_page import UNKNOWN_SHOWN, render, to_json
+from facebatch.pipelines.reindex_plots import plot_histories
 from facebatch.storage import layout
 from page import Page
 from reindexed import gallery, update
@@ -131,6 +132,13 @@ def test_the_limit_and_the_usual_range_of_a_rate_are_one_plot() -> None:
     assert seconds == "61.8 s in 2 stages; the longest is embed with 61.5 s."
 
 
+def test_known_photos_have_a_caption_and_a_single_night_whole_numbers() -> None:
+    state = night(gates=(Gate(figure("canary.photos", None), points(4, 4)),), stages=())
+    (plot,) = plot_histories(state)
+    assert plot.caption.startswith("Least similarity of known photos")
+    assert re.findall(r"<text[^>]*>([^<]*)<", plot.svg)[:2] == ["4", "snapshot"]
+
+
 def test_a_night_that_did_not_measure_shows_its_history_without_itself() -> None:
     state = night(gates=(Gate(figure(RATE, None, n=0, count=0), points(3, 6)),), stages=())
     (plot,) = Page(render(state)).plots
@@ -169,8 +177,9 @@ def test_a_long_request_is_cut_on_the_page_and_whole_in_the_json() -> None:
     ("dates", "said"),
     [
         (Dates(-7200.0, 0, 0, 0, 0, ()), "7200 s behind that of the store"),
-        (Dates(0.0, 3, 0, 0, 0, ()), "3 shards have images captured after tomorrow"),
-        (Dates(0.0, 0, 0, 9, 0, ()), "9 images were captured after they expire"),
+        (Dates(0.0, 3, 0, 0, 0, ()), "3 shards with images captured after tomorrow"),
+        (Dates(0.0, 1, 0, 0, 0, ()), "1 shard with images"),
+        (Dates(0.0, 0, 0, 9, 0, ()), "9 images captured after expiry"),
     ],
 )
 def test_dates_that_cannot_be_right_are_told(dates: Dates, said: str) -> None:

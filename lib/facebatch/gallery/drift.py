@@ -50,10 +50,11 @@ def drift(tonight: Histogram, history: History, basis: str, spec: GateSpec) -> G
     if not past:
         words = f"no earlier snapshot measured the same frozen probes; recorded for the next: {_shape(tonight)}"
         return GateFigure(name=NAME, passed=None, words=words, n=tonight.n, basis=basis, histogram=tonight)
-    found, highest = ks_distance([tonight], past), max(spec.drift_most, usual_distance(tonight.n, past, spec))
+    found, usual = ks_distance([tonight], past), usual_distance(tonight.n, past, spec)
+    highest = min(1.0, max(spec.drift_most, usual))
     words = (
         f"similarities of {tonight.n} new templates to frozen strangers are {found:.3f} away from those after "
-        f"{len(past)} snapshots; the limit is {highest:.3f} ({_shape(tonight)})"
+        f"{len(past)} snapshot{'s' * (len(past) != 1)}; the limit is {highest:.3f} ({_shape(tonight)})"
     )
     return GateFigure(
         name=NAME,

@@ -157,7 +157,7 @@ def _compared(rate: Rate, scope: str, seen: Proportion, history: History, spec: 
     figure = GateFigure(
         name=name,
         passed=None,
-        words=f"{len(past)} earlier snapshots have this rate, {spec.nights_least} are needed to compare",
+        words=f"{len(past)} of {spec.nights_least} earlier snapshots that are needed to compare have this rate",
         value=value,
         count=seen.count,
         n=seen.n,

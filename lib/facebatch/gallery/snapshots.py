@@ -260,7 +260,7 @@ def _read(store: ObjectStore, seq: int, model: type[SpecT]) -> SpecT:
     try:
         data = store.get(key)
     except NotFoundError:
-        raise NotFoundError(f"{store.uri} has no snapshot {seq}; list them with a look at {layout.SNAPSHOTS}") from None
+        raise NotFoundError(f"{store.uri} has no snapshot {seq}; `facebatch gallery log` lists those it has") from None
     return load(model, data, origin=f"{store.uri}/{key}")
 
 

@@ -79,6 +79,7 @@ def photo_figures(canaries: Canaries | None, card: ModelCard, builder: Builder) 
         builder.progress.stage("known photos", total=len(shards), unit="shards"),
         name=lambda shard: shard.uri,
     )
+    builder.watch.lap("known photos")
     figures = (photos_figure(canaries.probes, found, config.canaries.photos_least),)
     if failed(figures):
         raise GateError(f"nothing is embedded\n{explain(figures)}".rstrip())

@@ -107,7 +107,7 @@ def text(found: ExpireVerification) -> str:
         f"  templates     {_found(found.templates)}",
         f"  ledgers       {_found(found.ledgers)}",
         f"  segments      {_found(found.segments)}; {_words(found.replaced_rows)} masked rows of replaced images",
-        f"  no snapshot   {_loose(found.loose)}",
+        f"  unreferenced  {_loose(found.loose)}",
         *(leftover.problem for leftover in found.leftovers[:SHOWN]),
     ]
     if len(found.leftovers) > SHOWN:

@@ -15,6 +15,7 @@ from facebatch.pipelines.masking import dead_rows
 from facebatch.pipelines.reindex_compact import find_budget
 from facebatch.pipelines.reindex_erase import Erasure, Wanted, erase
 from facebatch.pipelines.reindex_report import Content
+from facebatch.pipelines.reindex_words import in_words
 from facebatch.pipelines.retention_delete import RetentionReport
 from facebatch.pipelines.retention_plan import RetentionPlan
 from facebatch.pipelines.retention_words import of_plan, of_report
@@ -114,7 +115,7 @@ def describe(store: ObjectStore, head: Snapshot, wanted: Wanted, config: ExpireC
 
 def _own(found: ExpirePlan | ExpireReport) -> dict[str, object]:
     """What it tells of the gallery."""
-    return {field.name: getattr(found, field.name) for field in fields(found) if field.name != "searches"}
+    return in_words({field.name: getattr(found, field.name) for field in fields(found) if field.name != "searches"})
 
 
 def _masked(store: ObjectStore, head: Snapshot, erasure: Erasure) -> list[tuple[SegmentEntry, SegmentEntry]]:

@@ -54,6 +54,7 @@ from facebatch.pipelines.reindex_plan import (
 from facebatch.pipelines.reindex_report import Content, Ended, ReindexReport, report
 from facebatch.pipelines.reindex_segments import Builder, Model, build, keep
 from facebatch.pipelines.reindex_tell import require_passed, tell
+from facebatch.pipelines.reindex_words import ReindexPlan
 from facebatch.pipelines.running import check_memory
 from facebatch.runtime.open import open_executor
 from facebatch.storage.clock import measure_skew, require_for_expiry
@@ -105,7 +106,7 @@ def run(
     if dry_run:
         watched = describe_canaries(store, head, canaries, config)
         changed = describe_change(change, plans, left, config)
-        return {**describe(plans, head, config, card, store, wanted), **watched, **changed}
+        return ReindexPlan({**describe(plans, head, config, card, store, wanted), **watched, **changed})
     watch.lap("list")
     require_put_if_absent(store)
     wanted = replace(wanted, skew=measure_skew(store))

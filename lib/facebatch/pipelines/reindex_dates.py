@@ -35,6 +35,12 @@ class Dates:
     lines: tuple[str, ...]
     """All of it in words, a line per shard for SHOWN of each kind."""
 
+    @property
+    def in_words(self) -> tuple[str, ...]:
+        """The lines, and how many shards could not be looked at; one that says so where nothing is wrong."""
+        unknown = f"{self.shards_unknown} shards were embedded before capture times were recorded"
+        return (*self.lines, *([unknown] if self.shards_unknown else [])) or ("nothing that cannot be right",)
+
 
 def in_future(shards: Sequence[ShardEntry], now: datetime) -> list[ShardEntry]:
     """Shards with an image captured after the end of the day of `now`, UTC, and TOLERANCE. Pure."""
@@ -56,7 +62,7 @@ def examine(store: ObjectStore, head: Snapshot | None, shards: Sequence[ShardEnt
         *_head_line(head, now),
         *_told(counted, len(future), "after tomorrow"),
         *_told(early, len(early), f"before {EARLIEST.year} or by a clock that was never set"),
-        *_told(expired, len(expired), "after they expire"),
+        *_told(expired, len(expired), "after expiry"),
     ]
     return Dates(
         clock_skew_s=None if skew is None else round(skew.total_seconds(), 1),
@@ -80,5 +86,5 @@ def _count(store: ObjectStore, shard: ShardEntry, now: datetime) -> int:
 
 
 def _told(found: Sequence[tuple[str, int]], shards: int, when: str) -> list[str]:
-    lines = [f"{uri}: {count} images were captured {when}" for uri, count in found[:SHOWN]]
+    lines = [f"{uri}: {count} image{'s' * (count != 1)} captured {when}" for uri, count in found[:SHOWN]]
     return [*lines, f"{shards - SHOWN} more shards have images captured {when}"] if shards > SHOWN else lines

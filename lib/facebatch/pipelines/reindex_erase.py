@@ -149,10 +149,12 @@ def outstanding(request: DeletionRequest | None, before: Orders, *, thorough: bo
     return replace(request, deletions=again) if again else None
 
 
-def require_known(unknown: Sequence[str]) -> None:
-    """StopError with a line per deletion that named nothing, after all others were carried out."""
+def require_known(unknown: Sequence[str], *, planned: bool = False) -> None:
+    """StopError with a line per deletion that named nothing, after all others were carried out, or only `planned`."""
     if unknown:
-        raise StopError("\n".join([f"{len(unknown)} deletions name nothing; the others are carried out:", *unknown]))
+        count = f"{len(unknown)} deletions name" if len(unknown) > 1 else "1 deletion names"
+        others = "would be" if planned else "are"
+        raise StopError("\n".join([f"{count} nothing; the others {others} carried out:", *unknown]))
 
 
 def is_due(shard: ShardEntry, as_of: date) -> bool:

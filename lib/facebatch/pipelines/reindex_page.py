@@ -65,12 +65,12 @@ def _doubts(dates: Dates) -> Iterator[str]:
     if dates.clock_skew_s is not None and abs(dates.clock_skew_s) > TOLD.total_seconds():
         yield say(timedelta(seconds=dates.clock_skew_s))
     for number, words in (
-        (dates.shards_in_future, "shards have images captured after tomorrow"),
-        (dates.images_too_early, "images were captured by a clock that was never set, or too early"),
-        (dates.images_after_expiry, "images were captured after they expire"),
+        (dates.shards_in_future, "shard{} with images captured after tomorrow"),
+        (dates.images_too_early, "image{} captured by a clock that was never set, or too early"),
+        (dates.images_after_expiry, "image{} captured after expiry"),
     ):
         if number:
-            yield f"{count(number)} {words}"
+            yield f"{count(number)} {words.format('s' * (number != 1))}"
 
 
 def _lines(gates: Iterable[Gate]) -> Iterator[Line]:

@@ -9,6 +9,7 @@ from facebatch.charts import COLOURS, Chart, chart
 from facebatch.gallery import drift
 from facebatch.gallery.gates import RATES
 from facebatch.match import mates, strangers
+from facebatch.pipelines import canary_photos
 from facebatch.pipelines.reindex_history import Gate, Point
 from facebatch.pipelines.reindex_night import Night, Stage
 
@@ -21,6 +22,7 @@ _CAPTIONS: Final = {
     mates.NAME: "Mated canaries that find their subject",
     strangers.NAME: "Impostor canaries with a candidate at the threshold",
     drift.NAME: "Distance of new templates' similarities from earlier ones",
+    canary_photos.NAME: "Least similarity of known photos, embedded again, to their templates",
 }
 
 
@@ -77,7 +79,7 @@ def _history(topic: str, gates: Sequence[Gate], night: Night) -> Plot:
             colour, line = (_USUAL, ":") if gate.figure.name.startswith("history.") else (_LIMIT, "--")
             _limits(drawn, list(_points(gate, night)), colour, line)
         _values(drawn, points, night.snapshot if gates[0].figure.value is not None else None)
-        drawn.axes.locator_params(axis="x", integer=True, nbins=6)
+        drawn.axes.locator_params(axis="x", integer=True, nbins=6, min_n_ticks=1)
         drawn.axes.locator_params(axis="y", nbins=5)
         if points[-1].lowest is None:
             drawn.axes.set_ylim(bottom=0)

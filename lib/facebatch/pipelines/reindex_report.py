@@ -1,7 +1,7 @@
 """What a reindex made and did."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
 
@@ -12,6 +12,7 @@ from facebatch.pipelines.reindex_compact import Compaction
 from facebatch.pipelines.reindex_dates import Dates
 from facebatch.pipelines.reindex_erase import require_known
 from facebatch.pipelines.reindex_plan import SourcePlan, unnamed_sources
+from facebatch.pipelines.reindex_words import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,11 @@ class ReindexReport:
     """Wall time by stage, in the order of the run; differs between runs."""
     page: str | None
     """URI of the report that was written; None where none was asked for."""
+
+    def summary(self) -> Mapping[str, object]:
+        """The same for people."""
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        return in_words({**told, "dates": self.dates.in_words})
 
 
 def check_known(result: object) -> None:
