@@ -35,9 +35,10 @@ def test_no_token_for_a_denied_request() -> None:
 def test_a_token_opens_what_it_was_issued_for_until_it_expires(trusted: frozenset[str] | None) -> None:
     check(TOKEN, BINDING, trusted, now=NOW)
     check(TOKEN, BINDING, trusted, now=NOW + LIFETIME - timedelta(microseconds=1))
-    for moment in (NOW - timedelta(microseconds=1), NOW + LIFETIME):
-        with pytest.raises(ForbiddenError, match="expired"):
-            check(TOKEN, BINDING, trusted, now=moment)
+    with pytest.raises(ForbiddenError, match=r"issued at .* still to come by the clock of this machine"):
+        check(TOKEN, BINDING, trusted, now=NOW - timedelta(microseconds=1))
+    with pytest.raises(ForbiddenError, match="expired"):
+        check(TOKEN, BINDING, trusted, now=NOW + LIFETIME)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """No probe without leave: refused at the door and in the worker, decided again, and each refusal is in the audit."""
 
 import shutil
+import tarfile
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,9 +21,9 @@ from facebatch.images.source import SourceSpec
 from facebatch.match.cells import Cell
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import authorising, match, search_plan
-from facebatch.pipelines.embedding import EmbedTask
+from facebatch.pipelines.embedding import EmbedTask, EmbedWorker
 from facebatch.pipelines.grants import Grant
-from facebatch.pipelines.merging import MergeTask
+from facebatch.pipelines.merging import FoundBlock, MergeTask
 from facebatch.pipelines.scanning import ScanTask
 from facebatch.pipelines.search import MatchPlan, find_search
 from facebatch.storage.local import LocalStore
@@ -112,15 +114,61 @@ def test_a_worker_without_a_valid_token_reads_nothing(searchable: World, caplog:
     refused = [event for event in events(searchable, "decision") if event.decision == "denied"]
     assert len(refused) == 3 * 8, "each is in the audit chain"
     assert {event.resource for event in refused} >= {f"request:{planned.grant.binding.request}"}
+    assert len({event.event_id for event in refused}) < len(refused), "workers refused alike count as one"
     assert sum("work on probes is refused" in line for line in caplog.messages) == len(refused)
+
+
+def test_work_in_the_folder_of_another_search_is_refused_however_it_is_spelled(searchable: World) -> None:
+    planned = planned_search(searchable)
+    other = planned_search(searchable, request=with_changes(REQUEST, {"case_id": "another"}))
+    embedding, scan, merge = worker_tasks(planned, planned.grant)
+    beside = f"{planned.root}/../{other.search_id}"
+    strays = [
+        replace(embedding, root=f"{beside}/probes"),
+        replace(scan, results=f"{beside}/cells"),
+        replace(scan, blocks=other.root),
+        replace(scan, blocks=beside),
+        replace(merge, root=beside),
+        replace(merge, root=f"{planned.root}-2"),
+    ]
+    for task in strays:
+        with pytest.raises(ForbiddenError, match="folder of another search"):
+            task.setup()
+
+
+def test_a_grant_whose_request_is_no_digest_is_refused_and_recorded_too(searchable: World) -> None:
+    planned = planned_search(searchable)
+    forged = replace(planned.grant, binding=replace(planned.grant.binding, request="Jo Doe"))
+    with pytest.raises(ForbiddenError, match="another request"):
+        worker_tasks(planned, forged)[0].setup()
+    (event,) = events(searchable, "decision")
+    assert event.decision == "denied"
+    assert "Doe" not in event.model_dump_json()
 
 
 def test_a_shard_the_token_was_not_issued_for_is_refused_in_the_worker(searchable: World) -> None:
     planned = planned_search(searchable)
-    work = worker_tasks(planned, planned.grant)[0].setup()
+    task = worker_tasks(planned, planned.grant)[0]
+    assert isinstance(task, EmbedTask)
+    worker = EmbedWorker(task)
     stranger = replace(planned.probes.shards[0], etag="changed")
-    with pytest.raises(ForbiddenError, match="other probe shards than this one"):
-        work(stranger)
+    for work in (worker, worker.extract):
+        with pytest.raises(ForbiddenError, match="other probe shards than this one"):
+            work(stranger)
+
+
+def test_a_worker_whose_token_runs_out_does_no_further_piece_of_work(searchable: World) -> None:
+    planned = planned_search(searchable)
+    issued_at = datetime.now(UTC) - tokens.LIFETIME + timedelta(seconds=2)
+    decision = policy.decide(REQUEST, (), issued_at)
+    token = tokens.issue(decision, planned.grant.binding, Ed25519PrivateKey.generate(), now=issued_at)
+    works = [task.setup() for task in worker_tasks(planned, replace(planned.grant, token=token))]
+    time.sleep((token.expires_at - datetime.now(UTC)).total_seconds())
+    cell = Cell("0" * 32, 0, PartFile(key="x", sha256="0" * 64, size=0, rows=0), planned.snapshot.segments[0])
+    for work, item in zip(works, (planned.probes.shards[0], cell, FoundBlock(0, ())), strict=True):
+        with pytest.raises(ForbiddenError, match="expired"):
+            work(item)
+    assert not files(searchable.root, "results/*/*")
 
 
 def test_a_cell_of_another_snapshot_is_refused_in_the_worker(searchable: World) -> None:
@@ -201,6 +249,7 @@ def test_settings_beyond_what_the_packs_oblige_are_refused(
     with pytest.raises(ForbiddenError, match=words):
         run(searchable, policy=pack(tmp_path, obligations=asked), match=spec)
     assert not (searchable.root / "results").exists()
+    assert [event.decision for event in events(searchable, "decision")] == ["allowed", "denied"]
 
 
 def test_settings_within_what_the_packs_oblige_are_kept(searchable: World, tmp_path: Path) -> None:
@@ -222,7 +271,36 @@ def test_more_probes_than_allowed_or_stated_are_not_searched(
     request = with_changes(REQUEST, {"probe.count": stated})
     with pytest.raises(ForbiddenError, match=words):
         run(searchable, policy=pack(tmp_path, obligations=asked), request=request)
-    assert not files(searchable.root / "results", "cells/commits/*.json")
+    assert not (searchable.root / "results").exists(), "loose probes are counted by their listing"
+    assert [event.decision for event in events(searchable, "decision")] == ["allowed", "denied"]
+
+
+def test_a_finished_search_of_more_probes_than_are_now_allowed_is_not_handed_out(
+    searchable: World, tmp_path: Path
+) -> None:
+    with tarfile.open(searchable.root / "probes.tar", "w") as archive:
+        archive.add(searchable.root / "probe-photos", "photos")
+    probes = SourceSpec(uri=str(searchable.root / "probes.tar"))
+    report = run(searchable, probes=probes, policy=pack(tmp_path, obligations={"reviewers": 2}))
+    assert run(searchable, probes=probes, policy=pack(tmp_path, obligations={"max_probes": 8})) == report
+    with pytest.raises(ForbiddenError, match="8 probes, and the policy packs allow 7"):
+        run(searchable, probes=probes, policy=pack(tmp_path, obligations={"max_probes": 7}))
+    assert [event.decision for event in events(searchable, "decision")] == [*["allowed"] * 3, "denied"]
+
+
+def test_a_request_cannot_state_an_evaluation_that_the_gallery_has_not_met(searchable: World) -> None:
+    request = with_changes(REQUEST, {"gallery.evaluated": True})
+    with pytest.raises(ForbiddenError, match=r"request\.gallery\.evaluated: .* no evaluation approved snapshot"):
+        run(searchable, request=request)
+    assert not (searchable.root / "results").exists()
+    assert run(searchable, request=with_changes(REQUEST, {"gallery.evaluated": False})).probes == 8
+
+
+@pytest.mark.parametrize("action", ["enrol", "compare", "export", "reindex"])
+def test_a_request_for_something_else_allows_no_search(searchable: World, action: str) -> None:
+    with pytest.raises(ForbiddenError, match=rf"request\.action: {action} is not what"):
+        run(searchable, request=with_changes(REQUEST, {"action": action}))
+    assert [event.decision for event in events(searchable, "decision")] == ["allowed", "denied"]
 
 
 def test_a_gallery_that_names_whom_it_trusts_wants_their_signature(searchable: World, tmp_path: Path) -> None:

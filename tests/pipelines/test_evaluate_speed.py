@@ -11,6 +11,7 @@ from evaluated import COSTS, OCCASION, drawn
 from facebatch.config import EvaluateConfig
 from facebatch.evaluate.report import CostRow, ReportSpec
 from facebatch.gallery import snapshots
+from facebatch.gallery.commits import put_first
 from facebatch.index.spec import IndexSpec
 from facebatch.match.kernel_paths import available_paths
 from facebatch.match.settings import MatchSpec
@@ -18,7 +19,9 @@ from facebatch.pipelines import embed, index
 from facebatch.pipelines.evaluate_files import costs_table, figures_json
 from facebatch.pipelines.evaluate_speed import first_probes, speeds
 from facebatch.pipelines.evaluate_speed_plan import LEAST_ROUNDS, MOST_ROUNDS
+from facebatch.pipelines.retention_deleted import Deleted
 from facebatch.pipelines.search import find_search, probe_templates
+from facebatch.storage import layout
 from facebatch.storage.local import LocalStore
 from facebatch.storage.parquet import embeddings, read_table, write_table
 from page import Page
@@ -98,6 +101,11 @@ def test_probes_that_were_deleted_since_are_told_and_stop_nothing(searchable: Wo
     (row,) = timed(searchable, results)
     assert row.value is None
     assert "holds no probe templates any more" in row.basis
+    begun = {"search_id": "0" * 24, "object_class": "probe_templates", "reason": "clock", "objects": 1, "bytes": 1}
+    record = Deleted(since=OCCASION.at, at=OCCASION.at, **begun)
+    put_first(LocalStore(results), layout.deleted("probe_templates"), record)
+    (row,) = timed(searchable, results)
+    assert "probe templates of this search were deleted" in row.basis
 
 
 @pytest.mark.integration

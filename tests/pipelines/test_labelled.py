@@ -1,22 +1,29 @@
 """The material of an evaluation, read from a finished search and files of labels."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 from PIL import Image
 
-from facebatch.errors import ConfigError, CorruptError, NotFoundError, StopError
+from facebatch.errors import ConfigError, CorruptError, ForbiddenError, NotFoundError, StopError
 from facebatch.evaluate.bootstrap import ResampleSpec
 from facebatch.evaluate.error_rates import failure_to_extract
 from facebatch.evaluate.identification import fnir
 from facebatch.evaluate.searches import Searches, collect
+from facebatch.gallery.commits import put_first
+from facebatch.governance.facts import with_changes
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines.labelled import Material, read_labels, read_material
+from facebatch.pipelines.retention_authorise import Authorisation, put_authorisation
+from facebatch.pipelines.retention_deleted import Deleted
+from facebatch.storage import layout
+from facebatch.storage.local import LocalStore
 from facebatch.storage.settings import S3Spec
 from searched import search
-from worlds import World
+from worlds import REQUEST, World
 
 pytestmark = pytest.mark.integration
 S3 = S3Spec()
@@ -66,6 +73,32 @@ def test_a_failed_probe_is_labelled_by_what_came_with_it(searched: tuple[World, 
     assert (counted.count, counted.n) == (1, 8), "a miss, as NIST counts"
     lost = failure_to_extract(searches, ResampleSpec(replicates=100))
     assert (lost.count, lost.n, lost.people) == (2, 10, 9)
+
+
+def test_lists_that_nobody_may_use_are_not_evaluated(searchable: World) -> None:
+    """Refused, without the authorisation they awaited, or begun to be deleted, though all of it is still there."""
+    now = datetime.now(UTC)
+    deadline = now - timedelta(minutes=1)
+    authority = {"authority.pending_until": deadline}
+    late, kept, refused, half = (
+        LocalStore(search(searchable, request=with_changes(REQUEST, {**more, "case_id": case})).results)
+        for case, more in (("late", authority), ("kept", authority), ("refused", {}), ("half", {}))
+    )
+    in_time = deadline - timedelta(minutes=1)
+    granted = Authorisation(outcome="granted", kind="warrant", ref="4/26", by="unit 1", at=in_time)
+    put_authorisation(kept, granted, deadline)
+    put_authorisation(refused, Authorisation(outcome="refused", reason="no ground", by="court", at=now), None)
+    begun = {"search_id": "0" * 24, "reason": "clock", "since": now, "at": now, "objects": 1, "bytes": 1}
+    put_first(half, layout.deleted("probe_templates"), Deleted(object_class="probe_templates", **begun))
+    with pytest.raises(ForbiddenError, match="did not come before"):
+        material(late.uri)
+    with pytest.raises(ForbiddenError, match="did not come before"):
+        search(searchable, request=with_changes(REQUEST, {**authority, "case_id": "late"}))
+    with pytest.raises(ForbiddenError, match="was refused on"):
+        material(refused.uri)
+    with pytest.raises(StopError, match="probe templates of this search were deleted"):
+        material(half.uri)
+    assert material(kept.uri)[1].gallery.size == 8
 
 
 def _rows(searches: Searches) -> list[tuple[str, bool, bool]]:

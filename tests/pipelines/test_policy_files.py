@@ -54,6 +54,18 @@ def file(tmp_path: Path) -> Path:
         ("reviewed_on: 2026-01-01", "reviewed_on: 2028-01-01", 1, "before reviewed_on"),
         ("title: An example", "title: &a [*a]", 3, "title"),
         ("version", "default: deny\nversion", 2, "permits exactly where"),
+        (
+            "    message: not so\ncases",
+            "    message: not so\n    when: [{fact: probe.quality, op: at_most, value: .nan}]\ncases",
+            17,
+            "a number is expected, not nan",
+        ),
+        (
+            "    message: not so\ncases",
+            "    message: not so\n    when: [{fact: authority.issued, op: max_age_days, value: 1.0e+18}]\ncases",
+            17,
+            "a number is expected, not 1e+18",
+        ),
     ],
 )
 def test_a_fault_of_a_pack_has_file_and_line(file: Path, old: str, new: str, line: int, words: str) -> None:
@@ -75,9 +87,27 @@ def test_faults_of_all_files_are_told_at_once(file: Path) -> None:
     assert "r.yaml:1: a mapping of keys is expected" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["ban.yml", "ban.YAML", "ban.YML"])
+def test_no_pack_of_a_folder_is_passed_over_for_how_its_name_is_spelled(file: Path, name: str) -> None:
+    """A ban that nobody reads would allow what it forbids."""
+    (file.parent / "README.md").write_text("no pack")
+    assert [pack.id for pack in read_packs(file.parent)] == ["p"]
+    (file.parent / name).write_text(WHOLE.replace("id: p", "id: ban"))
+    with pytest.raises(ConfigError, match=rf"{name}: .* rename it to ban\.yaml"):
+        read_packs(file.parent)
+
+
 def test_a_folder_without_packs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no policy pack"):
         read_packs(tmp_path)
+
+
+@pytest.mark.parametrize("fault", ["quality: .nan", "quality: 101", "count: -1"])
+def test_a_number_that_no_probe_can_have_is_refused(tmp_path: Path, fault: str) -> None:
+    path = tmp_path / "request.yaml"
+    path.write_text(f"purpose: missing_child\nprobe:\n  {fault}\n")
+    with pytest.raises(ConfigError, match=rf"request\.yaml:3: probe\.{fault.partition(':')[0]}: .* than or equal to"):
+        read_request(path)
 
 
 def test_a_request_with_an_unknown_field_is_refused_with_its_line(tmp_path: Path) -> None:

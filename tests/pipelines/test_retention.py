@@ -118,6 +118,41 @@ def test_what_is_left_of_an_authorised_search_does_not_wait_for_it_again(past: R
     assert past.plan(NOW + timedelta(days=90), **WEEKS).due == ()
 
 
+def test_a_record_from_before_the_authorisation_came_does_not_wait_for_it_again(past: Retained) -> None:
+    search = past.search(1, pending_until=NOW + timedelta(hours=1), leads=True)
+    assert [due.object_class for due in past.delete(probe_media_days=0).deleted] == ["probe_media"]
+    granted(past, search)
+    past.delete(NOW + timedelta(days=20), **WEEKS)
+    assert past.keys(search) == {"leads/1.json"} | records("probe_media", "probe_templates", "candidate_lists")
+    assert past.plan(NOW + timedelta(days=90), **WEEKS).due == ()
+
+
+def test_killed_at_any_deletion_of_its_lists_an_authorised_search_keeps_its_leads(
+    past: Retained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = past.search(1, pending_until=NOW + timedelta(hours=1), leads=True)
+    granted(past, search)
+    base = past.root / "base"
+    shutil.copytree(past.root / "results", base)
+    for kept in range(len(LIST_CLASS) + 1):
+        shutil.rmtree(past.root / "results")
+        shutil.copytree(base, past.root / "results")
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalStore, "delete", dying(kept))
+            with pytest.raises(Crash):
+                past.delete(NOW + timedelta(days=20), candidate_lists_days=14)
+        past.delete(NOW + timedelta(days=20), candidate_lists_days=14)
+        assert "leads/1.json" in past.keys(search), f"killed after {kept} deletions"
+
+
+def test_what_packs_oblige_to_outlives_the_certificate(past: Retained) -> None:
+    search = past.search(1, decided_at=days_ago(8), retain_candidates_days=7, retain_probe_days=10)
+    assert [due.object_class for due in past.delete().deleted] == ["candidate_lists"]
+    assert past.plan(NOW + timedelta(days=1)).due == ()
+    assert {due.reason for due in past.delete(NOW + timedelta(days=2)).deleted} == {"policy"}
+    assert past.keys(search) == records("probe_media", "probe_templates", "candidate_lists")
+
+
 def test_an_authorisation_is_recorded_once_in_time_and_for_a_search_that_awaits_one(past: Retained) -> None:
     deadline = NOW + timedelta(hours=40)
     search, other = past.search(1, pending_until=deadline), past.search(2)

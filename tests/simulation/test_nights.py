@@ -20,7 +20,7 @@ from simulation.whole.shape import draw_shape
 
 MANY = 80
 MORE = range(MANY, 2500)
-PATIENCE = range(400)
+PATIENCE = range(1600)
 BADLY = range(1, 1600, 4)
 """Seeds that reindex in a bad network."""
 SLOWLY = range(3, 1600, 4)

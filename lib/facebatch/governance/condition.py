@@ -40,6 +40,8 @@ _KINDS: Mapping[Operation, tuple[FactKind, ...]] = {
     "known": ("text", "list", "flag", "number", "date"),
 }
 _NUMBERS = frozenset({"at_least", "at_most", "max_age_days", "min_age_days"})
+_MOST = 10**9
+"""More days than the calendar has, and no number to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def _value_fault(fact: FactType, op: Operation, value: Any) -> str | None:
     if op in ("known", "not_passed"):
         return None if value is None else "takes no value"
     if op in _NUMBERS:
-        usable = isinstance(value, int | float) and not isinstance(value, bool)
+        usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST
         return None if usable else f"a number is expected, not {value!r}"
     if op == "equals":
         return _element_fault(fact, value)

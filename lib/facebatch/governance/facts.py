@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
-from pydantic import AwareDatetime, BaseModel, StringConstraints, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, TypeAdapter
 
 from facebatch.governance.request import Purpose
 from facebatch.spec import Spec
@@ -85,13 +85,13 @@ class AuthorityFacts(Spec):
 class ProbeFacts(Spec):
     """What is searched for."""
 
-    count: int | None = None
+    count: int | None = Field(None, ge=0)
     media_kind: MediaKind | None = None
     source: str | None = None
     edited: bool | None = None
     """Substantively manipulated."""
     is_sketch: bool | None = None
-    quality: float | None = None
+    quality: float | None = Field(None, ge=0, le=100)
     """Lowest quality of a probe, 0 to 100."""
     lawful_collection: bool | None = None
     seized_device: bool | None = None

@@ -79,7 +79,12 @@ def check(token: DecisionToken | None, binding: Binding, trusted: frozenset[str]
         raise ForbiddenError(
             "the decision token was made for another request, probe set or snapshot; submit the request again"
         )
-    if not token.issued_at <= now < token.expires_at:
+    if now < token.issued_at:
+        raise ForbiddenError(
+            f"the decision token was issued at {token.issued_at.isoformat()}, which is still to come by the clock of "
+            "this machine; set it by NTP"
+        )
+    if now >= token.expires_at:
         raise ForbiddenError(f"the decision token expired at {token.expires_at.isoformat()}; submit the request again")
 
 

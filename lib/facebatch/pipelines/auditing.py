@@ -1,5 +1,11 @@
 """What is recorded in the audit chain of a gallery, and as what. Nothing here names a person or a case."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from facebatch.errors import ForbiddenError
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.governance import audit
 from facebatch.governance.audit import AuditEvent, AuditFacts
@@ -12,31 +18,48 @@ from facebatch.pipelines.retention_deleted import Deleted
 from facebatch.storage.documents import canonical_digest
 from facebatch.storage.store import ObjectStore
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
-def record_decision(store: ObjectStore, decision: Decision) -> AuditEvent:
-    """An allowed or a refused request, before anything follows from it."""
+
+def record_decision(store: ObjectStore, decision: Decision, *, refused: bool = False) -> AuditEvent:
+    """An allowed or a refused request, before anything follows from it; `refused` for what no pack denies, but its
+    settings, its probes or the gallery do not allow.
+    """
     return audit.append(
         store,
         AuditFacts(
             **_asked(store, decision.request),
             at=decision.at,
             action="decision",
-            decision="allowed" if decision.allowed else "denied",
+            decision="allowed" if decision.allowed and not refused else "denied",
             resource=f"request:{decision.request_sha256}",
             config_sha256=canonical_digest(decision.digests),
         ),
     )
 
 
+@contextmanager
+def refusal_recorded(store: ObjectStore | None, decision: Decision) -> Iterator[None]:
+    """Record a ForbiddenError that is raised within as the refusal of a decided request. None: nothing is recorded."""
+    try:
+        yield
+    except ForbiddenError:
+        if store is not None:
+            record_decision(store, decision, refused=True)
+        raise
+
+
 def record_refusal(store: ObjectStore, binding: Binding) -> AuditEvent:
-    """Work on probes that was refused in a worker for want of a good token."""
+    """Work on probes that was refused in a worker for want of a good token. Those of one search count once."""
+    is_digest = _SHA256.fullmatch(binding.request) is not None  # a forged binding may hold any words
     return audit.append(
         store,
         AuditFacts(
+            event_id=canonical_digest(["refusal", asdict(binding)])[:32],
             actor="job:match",
             action="decision",
             decision="denied",
-            resource=f"request:{binding.request}",
+            resource=f"request:{binding.request if is_digest else canonical_digest(binding.request)}",
             config_sha256=canonical_digest(binding.packs),
         ),
     )

@@ -9,7 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from facebatch.config import MatchConfig
 from facebatch.errors import ConfigError, ForbiddenError, StaleError
+from facebatch.gallery.snapshots import Snapshot
 from facebatch.governance import policy, tokens
+from facebatch.governance.facts import Facts
 from facebatch.governance.obligations import Obligations
 from facebatch.governance.policy import Decision
 from facebatch.governance.settings import PolicySpec
@@ -17,10 +19,13 @@ from facebatch.governance.signing import public, read_key
 from facebatch.governance.tokens import Binding, DecisionToken
 from facebatch.governance.trust import trusted_keys
 from facebatch.match.settings import MatchSpec
-from facebatch.pipelines.auditing import record_decision
+from facebatch.pipelines.auditing import refusal_recorded
 from facebatch.pipelines.policy_files import read_packs
 from facebatch.pipelines.probe_facts import read_probe_facts
 from facebatch.storage.store import ObjectStore
+
+_ACTIONS = ("search", "evaluate")
+"""What probes are searched for."""
 
 
 def decide(config: MatchConfig) -> Decision:
@@ -39,13 +44,12 @@ def decide_again(config: MatchConfig, gallery: ObjectStore, since: Decision, ima
     `images` is the number of probes where it is known.
     """
     decision = decide(config)
-    if not decision.allowed:
-        record_decision(gallery, decision)
-    policy.require_allowed(decision)
-    require_same_probes(decision, since)
-    require_kept(decision.obligations, config.match)
-    if images is not None:
-        require_few(decision, images)
+    with refusal_recorded(gallery, decision):
+        policy.require_allowed(decision)
+        require_same_probes(decision, since)
+        require_kept(decision.obligations, config.match)
+        if images is not None:
+            require_few(decision, images)
     return decision
 
 
@@ -87,6 +91,18 @@ def require_few(decision: Decision, images: int) -> None:
     if stated is not None and images > stated:
         raise ForbiddenError(
             f"the search has {images} probes, and the request states {stated}; correct request.probe.count"
+        )
+
+
+def require_true(request: Facts, snapshot: Snapshot) -> None:
+    """ForbiddenError where a request states of the work or of the gallery what can be seen to be otherwise."""
+    if request.action not in (None, *_ACTIONS):
+        raise ForbiddenError(f"request.action: {request.action} is not what is done here; state search or leave it out")
+    evaluation = snapshot.evaluated
+    if request.gallery.evaluated and not (evaluation and evaluation.approved_for_use):
+        raise ForbiddenError(
+            f"request.gallery.evaluated: is stated as true, and no evaluation approved snapshot {snapshot.seq}; run "
+            "`facebatch evaluate --publish`, or state what is the case"
         )
 
 

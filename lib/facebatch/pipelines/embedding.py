@@ -88,7 +88,7 @@ class EmbedWorker:
         ModelPackError when this machine's pack is not the planned one.
         """
         self._task = task
-        self._guard = Guard(task.grant, task.root, task.s3) if task.grant is not None else None
+        self._guard = Guard(task.grant, (task.root,), task.s3) if task.grant is not None else None
         rows = task.rows
         self._card, detector, recogniser = open_models(rows.model, rows.faces)
         _check_pack(self._card, task.fingerprint)
@@ -97,11 +97,7 @@ class EmbedWorker:
 
     def __call__(self, shard: ImageShard) -> ShardCommit:
         """Embed one shard and commit it, unless it is committed already."""
-        task = self._task
-        rows_config = {**task.rows.key_part(), **task.rows.directions.key_part(shard)}
-        key = shard_key(shard, model=self._card.fingerprint, rows_config=rows_config)
-        if self._guard is not None:
-            self._guard.check_shard(key)
+        key = self._admit(shard)
         standing = find_commit(self._store, key)
         if standing is not None:
             return standing
@@ -111,10 +107,20 @@ class EmbedWorker:
         return put_first(self._store, layout.commit(key), commit)[0]
 
     def extract(self, shard: ImageShard) -> Extraction:
-        """The rows of one shard; nothing is stored. A grant is not asked for here."""
+        """The rows of one shard; nothing is stored. ForbiddenError where a grant is needed and not good for it."""
+        self._admit(shard)
         with tempfile.TemporaryDirectory(prefix="facebatch-") as folder:
             images = read_shard(shard, self._task.rows.source, self._task.s3, Path(folder))
             return self._extractor.extract(images, shard.uri, self._task.rows.directions)
+
+    def _admit(self, shard: ImageShard) -> str:
+        """The shard's key."""
+        rows = self._task.rows
+        rows_config = {**rows.key_part(), **rows.directions.key_part(shard)}
+        key = shard_key(shard, model=self._card.fingerprint, rows_config=rows_config)
+        if self._guard is not None:
+            self._guard.check_shard(key)
+        return key
 
     def _write(self, shard: ImageShard, key: str, extraction: Extraction, seconds: float) -> ShardCommit:
         attempt = uuid4().hex[:12]

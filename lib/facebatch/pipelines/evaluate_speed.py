@@ -28,6 +28,7 @@ from facebatch.match.scan import Gallery, Limits, raised
 from facebatch.match.scanner import Scanner
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines.evaluate_speed_plan import PROBES, may_open, may_time, rounds, split, templates_at
+from facebatch.pipelines.retention_deleted import require_undeleted
 from facebatch.pipelines.search import SearchManifest
 from facebatch.pipelines.segment_head import Heads, heads_of
 from facebatch.storage import layout
@@ -82,7 +83,10 @@ def speeds(
 
 
 def first_probes(store: ObjectStore, most: int) -> Vectors:
-    """(at most `most`, dim): the first probe templates of a search, as they were compared. NotFoundError for none."""
+    """(at most `most`, dim): the first probe templates of a search, as they were compared. NotFoundError for none,
+    StopError where their deletion has begun.
+    """
+    require_undeleted(store, "probe_templates")
     found: list[Vectors] = []
     for key in sorted(info.key for info in store.list(layout.BLOCKS)):
         found.append(embeddings(read_templates(store.get(key), key)))

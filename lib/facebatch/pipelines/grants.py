@@ -32,13 +32,16 @@ class Guard:
     A refusal is logged and recorded in the gallery's audit chain.
     """
 
-    def __init__(self, grant: Grant, root: str, s3: S3Spec) -> None:
-        """Ask the gallery whose decisions it trusts. ForbiddenError unless the grant is good for work below `root`."""
+    def __init__(self, grant: Grant, roots: Iterable[str], s3: S3Spec) -> None:
+        """Ask the gallery whose decisions it trusts. ForbiddenError unless the grant is good for work below each of
+        `roots`, where something of probes is read or written.
+        """
         self._grant = grant
         self._store = open_store(grant.binding.gallery, s3)
         self._trusted = trusted_keys(self._store)
-        results = grant.binding.results
-        self._require(root == results or root.startswith(f"{results}/"), "the folder of another search")
+        results = f"{grant.binding.results}/"
+        uris = [f"{open_store(root, s3).uri}/" for root in roots]
+        self._require(all(uri.startswith(results) for uri in uris), "the folder of another search")
         self._require(probe_set(grant.shard_keys) == grant.binding.probe_set, "another probe set")
         self.check()
 

@@ -16,7 +16,7 @@ from facebatch.gallery.snapshots import Snapshot
 from facebatch.gallery.tombstones import joined, read_tables
 from facebatch.images.source import SourceSpec
 from facebatch.pipelines.evaluate_failed import given_with
-from facebatch.pipelines.retention_deleted import require_undeleted
+from facebatch.pipelines.retention_deleted import require_in_time, require_undeleted
 from facebatch.pipelines.scanning import probe_ids
 from facebatch.pipelines.search import SearchManifest, find_search, probe_templates, read_candidates
 from facebatch.schemas import Outcome
@@ -84,6 +84,7 @@ def read_material(
     manifest = find_search(store)
     if manifest is None:
         raise NotFoundError(f"{store.uri} holds no finished search; give the folder that `facebatch match` told")
+    require_in_time(store, manifest.request.authority.pending_until)
     gallery = open_store(manifest.gallery, s3)
     snapshot = snapshots.read(gallery, manifest.snapshot)
     enrolled, findings = enrolled_subjects(live_templates(gallery, snapshot))

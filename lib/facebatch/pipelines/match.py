@@ -9,16 +9,17 @@ from facebatch.gallery.commits import ShardCommit
 from facebatch.gallery.history import numbers
 from facebatch.gallery.leases import reading
 from facebatch.governance import policy
+from facebatch.governance.policy import Decision
 from facebatch.index import node_cache
 from facebatch.match.cells import Cell, CellCommit, block_size, plan_cells, plan_stretches, shape_of
 from facebatch.match.memory import cell_memory, scan_path
 from facebatch.match.planning import schedule
 from facebatch.pipelines import authorising, embed
-from facebatch.pipelines.auditing import record_decision, record_search
+from facebatch.pipelines.auditing import record_decision, record_search, refusal_recorded
 from facebatch.pipelines.merging import MergedBlock, MergeTask, merge_all, merge_memory
 from facebatch.pipelines.plan_match import MatchPreview, preview
 from facebatch.pipelines.probe_facts import find_strangers, read_probe_facts
-from facebatch.pipelines.retention_deleted import require_undeleted
+from facebatch.pipelines.retention_deleted import require_in_time, require_undeleted
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.pipelines.scanning import ScanTask
 from facebatch.pipelines.search import (
@@ -77,17 +78,17 @@ class StretchTask:
 
 
 def run(config: MatchConfig, progress: Progress, *, dry_run: bool = False) -> MatchReport | MatchPreview:
-    """Carry out the job; with `dry_run` only its plan. ForbiddenError before any probe is read."""
+    """Carry out the job; with `dry_run` only its plan. ForbiddenError, which is recorded, where it is not allowed:
+    before any probe is read, or at a later moment.
+    """
     gallery, decision = open_store(config.gallery, config.s3), authorising.decide(config)
-    if not dry_run and numbers(gallery):
-        record_decision(gallery, decision)
-    policy.require_allowed(decision)
-    planned = plan(config, decision)
-    folder = open_store(planned.root, config.s3)
-    require_undeleted(folder)
+    audited = None if dry_run or not numbers(gallery) else gallery
+    if audited is not None and decision.allowed:
+        record_decision(audited, decision)
+    with refusal_recorded(audited, decision):
+        planned, done = _admit(config, decision)
     if dry_run:
         return preview(planned)
-    done = find_search(folder)
     if done is not None:
         return _report(planned, done)
     require_put_if_absent(open_store(config.results, config.s3))
@@ -100,11 +101,25 @@ def run(config: MatchConfig, progress: Progress, *, dry_run: bool = False) -> Ma
         planned = renew(planned, authorising.decide_again(planned.config, gallery, decision, images), gallery)
         found = search(planned, commits, executor, progress)
         decision = authorising.decide_again(planned.config, gallery, decision)
-        require_undeleted(folder)
+        with refusal_recorded(gallery, decision):
+            require_undeleted(open_store(planned.root, config.s3))
         record_search(gallery, decision, planned.search_id, images)
         manifest = publish_search(planned, decision, commits, found)
     node_cache.sweep(node_cache.default_folder())  # Ray ends its workers by killing them
     return _report(planned, manifest)
+
+
+def _admit(config: MatchConfig, decision: Decision) -> tuple[MatchPlan, SearchManifest | None]:
+    """The plan, and the certificate where the search is finished. ForbiddenError where it may not be made or read."""
+    policy.require_allowed(decision)
+    planned = plan(config, decision)
+    folder = open_store(planned.root, config.s3)
+    require_undeleted(folder)
+    done = find_search(folder)
+    if done is not None:
+        require_in_time(folder, done.request.authority.pending_until)
+        authorising.require_few(decision, done.images)
+    return planned, done
 
 
 def search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, progress: Progress) -> Found:

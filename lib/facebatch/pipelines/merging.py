@@ -65,11 +65,12 @@ class MergeTask:
 
     def setup(self) -> Callable[[FoundBlock], MergedBlock]:
         """Check the grant and open the stores."""
-        Guard(self.grant, self.root, self.s3)
+        guard = Guard(self.grant, (self.root,), self.s3)
         store = open_store(self.root, self.s3)
         cells = open_store(layout.below(self.root, "cells"), self.s3)
 
         def work(block: FoundBlock) -> MergedBlock:
+            guard.check()
             tables = [read_table(read_part(cells, p), kind="candidates", origin=p.key) for p in block.parts]
             table = merge(tables, self.length)
             full = int(np.count_nonzero(table["rank"].to_numpy() == self.length))

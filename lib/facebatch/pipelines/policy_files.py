@@ -44,9 +44,7 @@ class Document:
 
 def read_packs(path: Path) -> list[PackSpec]:
     """The pack in a file, or those in all .yaml files of a folder. ConfigError with every fault of every file."""
-    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    if not files:
-        raise ConfigError(f"{path}: no policy pack (*.yaml) in this folder")
+    files = _pack_files(path) if path.is_dir() else [path]
     packs: dict[str, PackSpec] = {}
     told: list[str] = []
     for file in files:
@@ -96,6 +94,17 @@ def read_document(path: Path) -> Document:
             raise ConfigError(f"{path}:{line}: the key {at[-1]!r} was given in line {lines[at]} already")
         lines[at] = line
     return Document(path, values, lines)
+
+
+def _pack_files(folder: Path) -> list[Path]:
+    with disk_faults(str(folder)):
+        found = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".yaml", ".yml"))
+    stray = next((file for file in found if file.suffix != ".yaml"), None)
+    if stray is not None:
+        raise ConfigError(f"{stray}: only *.yaml is read in a folder of packs; rename it to {stray.stem}.yaml")
+    if not found:
+        raise ConfigError(f"{folder}: no policy pack (*.yaml) in this folder")
+    return found
 
 
 class _Moment(Spec):

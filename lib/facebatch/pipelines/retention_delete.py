@@ -2,7 +2,8 @@
 repeated.
 
 A record of the deletion is put first, so that a search is never taken for whole again, and a run that was killed is
-finished by the next. Documents go first and the certificate last, so that a search is known for what it is until then.
+finished by the next. Commits go first and the certificate last, so that a search is known for what it is until then;
+but its authorisation goes behind it, or the search would seem to have had none.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -177,12 +178,13 @@ def _record_of(stored: StoredSearch, due: DueObjects) -> Deleted:
         probes=about.probes,
         case=about.case,
         pending_until=None if state.authorised_at else state.pending_until,
+        retain_probe_days=state.obligations.retain_probe_days,
     )
 
 
 def _delete_objects(folder: ObjectStore, keys: Sequence[str]) -> None:
-    """Commits first, so that nothing refers to what is gone; the authorisation and the certificate last."""
-    last = [key for key in (layout.AUTHORISATION, layout.SEARCH_MANIFEST) if key in keys]
+    """Commits first, so that nothing refers to what is gone; the certificate and the authorisation last."""
+    last = [key for key in (layout.SEARCH_MANIFEST, layout.AUTHORISATION) if key in keys]
     first = [key for key in keys if f"/{layout.COMMITS}" in key]
     others = [key for key in keys if key not in {*first, *last}]
     with ThreadPoolExecutor(DELETED_AT_ONCE) as pool:

@@ -1,6 +1,7 @@
 """What remains of a deleted search: that it was, when and why. Nothing in it is about a person."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from pydantic import AwareDatetime, Field
@@ -45,6 +46,8 @@ class Deleted(Spec):
     """Digest of the id of its case, so that a hold of the case keeps what is left."""
     pending_until: AwareDatetime | None = None
     """Until when the search awaits an authorisation that has not come; what is left of it goes then."""
+    retain_probe_days: int | None = None
+    """Longest that its packs allow to keep probes: they may outlive the certificate, which said so."""
 
     @property
     def due(self) -> Due:
@@ -77,6 +80,15 @@ def require_undeleted(search: ObjectStore, object_class: ObjectClass = "candidat
         raise ForbiddenError(
             f"{search.uri}: the authorisation of this search was refused on {found.at:%Y-%m-%d}; nobody may use it, "
             "and `facebatch expire --delete` deletes it"
+        )
+
+
+def require_in_time(search: ObjectStore, pending_until: datetime | None) -> None:
+    """ForbiddenError when the authorisation that a search awaited until then, by its certificate, has not come."""
+    if pending_until is not None and pending_until <= datetime.now(UTC) and find_authorisation(search) is None:
+        raise ForbiddenError(
+            f"{search.uri}: the authorisation of this search did not come before {pending_until.isoformat()}; nobody "
+            "may use it, and `facebatch expire --delete` deletes it"
         )
 
 

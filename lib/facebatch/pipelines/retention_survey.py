@@ -174,7 +174,7 @@ class _Known:
 
 
 def _about(certificate: Certificate | None, records: Mapping[ObjectClass, Deleted]) -> tuple[About, _Known]:
-    """From the certificate, or where it is gone from what its deletion recorded."""
+    """From the certificate, or where it is gone from what its deletion recorded; earlier records may be out of date."""
     if certificate is not None:
         case = (certificate.request.case_id or "").strip()
         about = About(
@@ -186,11 +186,12 @@ def _about(certificate: Certificate | None, records: Mapping[ObjectClass, Delete
         )
         pending = certificate.request.authority.pending_until
         return about, _Known(certificate.decided_at, pending, certificate.obligations)
-    record = next(iter(records.values()), None)
+    record = records.get("candidate_lists") or next(iter(records.values()), None)
     if record is None:
         return About(), _Known()
     about = About(record.gallery, record.snapshot, record.images, record.probes, record.case)
-    return about, _Known(record.decided_at, record.pending_until)
+    kept = Obligations(retain_probe_days=record.retain_probe_days)
+    return about, _Known(record.decided_at, record.pending_until, kept)
 
 
 def _written(objects: Mapping[ObjectClass, Sequence[ObjectInfo]]) -> datetime | None:

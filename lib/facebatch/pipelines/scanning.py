@@ -79,7 +79,7 @@ class ScanWorker:
     def __init__(self, task: ScanTask) -> None:
         """Open the stores, and clear away what killed workers left of segments on this machine."""
         self._task = task
-        self._guard = Guard(task.grant, task.results, task.s3)
+        self._guard = Guard(task.grant, (task.results, task.blocks), task.s3)
         self._gallery = open_store(task.gallery, task.s3)
         self._results = open_store(task.results, task.s3)
         self._blocks = open_store(task.blocks, task.s3)

@@ -1,5 +1,6 @@
 """The plan of a search: what a request is bound to, before anything of a probe is read."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from facebatch.config import MatchConfig
@@ -18,7 +19,7 @@ from facebatch.images.source import SourceSpec
 from facebatch.match.cells import block_size, shape_of
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed
-from facebatch.pipelines.authorising import require_kept, sign
+from facebatch.pipelines.authorising import require_few, require_kept, require_true, sign
 from facebatch.pipelines.embedding import RowsSpec
 from facebatch.pipelines.grants import Grant, probe_set
 from facebatch.pipelines.plan_match import expected_probes
@@ -37,31 +38,26 @@ ID_LENGTH = 24
 def plan(config: MatchConfig, decision: Decision) -> MatchPlan:
     """Bind the request to snapshot and probe set, and settle the size of a probe block, which is part of the search.
 
-    The token is issued here, for exactly these. ForbiddenError where the settings go beyond what the packs allow.
+    The token is issued here, for exactly these. ForbiddenError where the settings or the listed probes go beyond what
+    the packs allow, or the request states what is not so.
     """
     gallery = open_store(config.gallery, config.s3)
     chosen = config.match.snapshot
     snapshot = snapshots.require_head(gallery) if chosen is None else snapshots.read(gallery, chosen)
     card = load_card(find_pack(config.model))
     check_searchable(snapshot, card)
+    require_true(decision.request, snapshot)
     config = config.model_copy(update={"match": with_threshold(config.match, snapshot)})
     require_kept(decision.obligations, config.match)
     source = embed.whole_uri(config.probes, config.s3)
     rows = _rows(config, source, decision)
     shards = list_shards(source, config.s3)
+    require_few(decision, sum(len(shard.members) for shard in shards))  # those in archives are counted when read
     listed = embed.plan(shards, frozenset(), rows, card.fingerprint)
     block = block_size(config.match, shape_of(snapshot, config.match, expected_probes(shards)))
     config = config.model_copy(update={"match": config.match.model_copy(update={"probe_block": block})})
-    identity = [
-        decision.request_sha256 if decision.stated else decision.request.model_dump(mode="json"),
-        probe_set(listed.keys),
-        gallery.uri,
-        snapshot.seq,
-        snapshot.content_sha256,
-        card.fingerprint,
-        config.match.model_dump(mode="json", include={"length", "floor", "probe_block"}),
-    ]
-    search_id = canonical_digest(identity)[:ID_LENGTH]
+    searched = [probe_set(listed.keys), gallery.uri, snapshot.seq, snapshot.content_sha256, card.fingerprint]
+    search_id = _search_id(decision, searched, config.match)
     root = layout.below(open_store(config.results, config.s3).uri, search_id)
     committed = committed_keys(open_store(layout.below(root, "probes"), config.s3))
     probes = embed.plan(shards, committed, rows, card.fingerprint)
@@ -75,6 +71,13 @@ def plan(config: MatchConfig, decision: Decision) -> MatchPlan:
     )
     grant = Grant(sign(decision, binding, config.policy, gallery), binding, frozenset(listed.keys))
     return MatchPlan(config, search_id, root, snapshot, rows, probes, grant, card)
+
+
+def _search_id(decision: Decision, searched: Sequence[object], spec: MatchSpec) -> str:
+    """Digest of the request, of what is searched in what, and of the settings that change lists."""
+    request = decision.request_sha256 if decision.stated else decision.request.model_dump(mode="json")
+    settings = spec.model_dump(mode="json", include={"length", "floor", "probe_block"})
+    return canonical_digest([request, *searched, settings])[:ID_LENGTH]
 
 
 def _rows(config: MatchConfig, source: SourceSpec, decision: Decision) -> RowsSpec:
