@@ -30,7 +30,8 @@ def run(code: str, given: Any) -> Any:
             pytest.fail(message)
         pytest.skip(message)
     script = (
-        f"globalThis.crypto ??= require('node:crypto').webcrypto;\n{SOURCE}\n(async () => {{ const given = JSON.parse(require('fs').readFileSync(0, 'utf8'));\n"
+        "globalThis.crypto ??= require('node:crypto').webcrypto;\n"
+        f"{SOURCE}\n(async () => {{ const given = JSON.parse(require('fs').readFileSync(0, 'utf8'));\n"
         f"process.stdout.write(JSON.stringify(await ({code})(given))); }})();"
     )
     done = subprocess.run([node, "-e", script], input=json.dumps(given).encode(), capture_output=True, timeout=60)
