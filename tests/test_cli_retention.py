@@ -55,7 +55,7 @@ def test_a_hold_from_its_beginning_to_its_end(capsys: pytest.CaptureFixture[str]
         "2 holds in force",
     )
     said(capsys, past, "release", "one", *ACT)
-    assert said(capsys, past, "list").splitlines()[-1] == "1 holds in force"
+    assert said(capsys, past, "list").splitlines()[-1] == "1 hold in force"
     assert "one:" not in said(capsys, past, "list")
     assert "one:" in (every := said(capsys, past, "list", "--all"))
     assert "  released " in every

@@ -215,4 +215,4 @@ def _lines(entries: Sequence[HoldEntry], standing: int) -> Iterator[str]:
         if entry.release is not None:
             end = entry.release
             yield f"  released {end.at:%Y-%m-%d} by {end.by}, on the authority of {end.authority}: {end.reason}"
-    yield f"{standing} holds in force"
+    yield f"{standing} hold{'s' * (standing != 1)} in force"
