@@ -27,6 +27,7 @@ from facebatch.pipelines import expire_verify, gallery_collect, gallery_rollback
 from facebatch.pipelines.gallery_rollback import RollbackSpec
 from facebatch.pipelines.generation import GenerationReport
 from facebatch.pipelines.reindex import ReindexReport
+from page import Page
 from reindexed import gallery, head, live_members, update
 from repacked import WORSE, Renewed, put_world
 from stored import files
@@ -405,4 +406,19 @@ def test_a_part_of_a_change_is_no_failure_and_says_what_is_left(
     main(["reindex", "--config", str(world.root / "change.yaml"), "--json"])
     said = json.loads(capsys.readouterr().out)
     shards = len(head(world).shards)
-    assert (said["published"], said["shards_embedded"], said["shards_left"]) == (False, 1, shards - 1)
+    assert (said["published"], said["shards_embedded"], said["shards_left"], said["report"]) == (
+        *(False, 1, shards - 1),
+        None,
+    )
+
+
+def test_a_part_of_a_change_has_a_page(world: World) -> None:
+    renewed = Renewed(world)
+    part = run_part(renewed.change(spec=renewed.spec(shards=1)).model_copy(update={"report": str(world.root / "r")}))
+    assert part.report is not None
+    page = Path(part.report).read_text()
+    Page(page).assert_fit_for_all()
+    assert "The change from" in page
+    told = json.loads(Path(part.report).with_suffix(".json").read_text())
+    assert (told["outcome"], told["head"]) == ("unfinished", part.snapshot)
+    assert told["counts"]["Left to the next runs"] == part.shards_left > 0

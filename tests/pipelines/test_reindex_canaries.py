@@ -1,5 +1,6 @@
 """Canaries of a nightly reindex: a gallery that lost somebody is not published, and what was done for it stays."""
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ from facebatch.pipelines.masking import mask
 from facebatch.storage.local import LocalStore
 from facebatch.storage.parquet import embeddings
 from facebatch.storage.store import ObjectStore
+from page import Page
 from reindexed import gallery, head, update
 from stored import files
 from synthetic import unit
@@ -298,6 +300,16 @@ def test_swapped_colours_stop_the_night_before_it_embeds(world: World, monkeypat
     ):
         update(world, canaries=spec)
     assert files(world.root / "gallery" / "commits", "*") == []
+    with pytest.raises(GateError, match=r"The report: .*reindex-000000000001-failed-.*\.html$"):
+        update(world, canaries=spec, report=str(world.root / "reports"))
+    [page] = (world.root / "reports").glob("*.html")
+    Page(page.read_text()).assert_fit_for_all()
+    assert "Nothing was embedded" in page.read_text()
+    assert PHOTOS in page.read_text()
+    told = json.loads(next((world.root / "reports").glob("*.json")).read_text())
+    assert [(told["outcome"], figure["name"], figure["passed"]) for figure in told["figures"]] == [
+        ("failed", PHOTOS, False)
+    ]
     monkeypatch.undo()
     assert update(world, canaries=spec).published
 

@@ -46,6 +46,8 @@ class GenerationReport:
     """For the next runs of the same command."""
     seconds: Mapping[str, float]
     """Wall time by stage."""
+    report: str | None = None
+    """URI of the page; None: no folder for reports is given."""
 
 
 @dataclass(frozen=True, slots=True)

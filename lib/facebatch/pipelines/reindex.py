@@ -53,6 +53,7 @@ from facebatch.pipelines.reindex_plan import (
 )
 from facebatch.pipelines.reindex_report import Content, Ended, ReindexReport, report
 from facebatch.pipelines.reindex_segments import Builder, Model, build, keep
+from facebatch.pipelines.reindex_stopped import require_known_photos, told
 from facebatch.pipelines.reindex_tell import require_passed, tell
 from facebatch.pipelines.reindex_words import ReindexPlan
 from facebatch.pipelines.running import check_memory
@@ -114,10 +115,11 @@ def run(
         builder = Builder(config, store, executor, progress, watch)
         watch.lap("start")
         known = photo_figures(canaries, card, builder)
+        require_known_photos(known, head, builder, reports)
         _embed(plans, change, builder, card)
         watch.lap("embed")
         if change and left:
-            return unfinished(change, plans, left, card, watch.seconds)
+            return told(unfinished(change, plans, left, card, watch.seconds), builder, reports)
         ended = _publish(Job(head, tuple(listings), card, wanted, canaries, known, change, reports), builder, held)
         if change:
             withdraw(store, card.fingerprint)
