@@ -137,3 +137,17 @@ def test_settings_may_come_from_a_file(capsys: pytest.CaptureFixture[str], root:
     (tmp_path / "gallery.yaml").write_text(f"gallery: {root}\n")
     main(["gallery", "log", "--config", str(tmp_path / "gallery.yaml")])
     assert capsys.readouterr().out.startswith("snapshot 5 (head)\n")
+
+
+def test_rephotograph(capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path) -> None:
+    assert said(capsys, root, "rephotograph") == "snapshot 5: 0 of 5 images to take again\n"
+    file = tmp_path / "again.csv"
+    text = said(capsys, root, "rephotograph", "--below", "50", "--out", str(file))
+    assert "a000000" not in text
+    assert "a/000000.jpg: low_inter_eye (enrolled, quality 1)\n" in text
+    assert text.endswith("snapshot 5: 4 of 5 images to take again\n")
+    assert len(file.read_bytes().splitlines()) == 5
+    found = told(capsys, root, "rephotograph", "--below", "50")
+    assert {retake["template_id"] for retake in found["retakes"]} == {"a000000", "a000002", "c000000", "c000001"}
+    assert (found["snapshot"], found["images"], found["not_assessed"]) == (5, 5, 0)
+    assert fails(capsys, root, "rephotograph", "--below", "101")[0] == 2

@@ -1,4 +1,4 @@
-"""`facebatch gallery`: look at a gallery's history, verify it, go back in it, clear away what it no longer needs."""
+"""`facebatch gallery`: look at a gallery's history and pictures, verify it, go back in it, clear it."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -12,14 +12,15 @@ from facebatch.errors import CorruptError
 from facebatch.gallery import changes, history, pins, snapshots
 from facebatch.gallery.collect import RetentionSpec
 from facebatch.pipelines import gallery_collect, gallery_report, gallery_rollback, gallery_show, gallery_verify
+from facebatch.pipelines import rephotograph as rephotograph_pipeline
 from facebatch.pipelines.gallery_rollback import RollbackSpec
 from facebatch.spec import Spec
-from facebatch.storage.open import open_store
+from facebatch.storage.open import open_store, split_object
 from facebatch.storage.settings import S3Spec
 from facebatch.storage.store import ObjectStore
 
 gallery_app = App(
-    name="gallery", help="Snapshots of a gallery: log, show, diff, report, verify, rollback, pin, unpin, gc."
+    name="gallery", help="A gallery: log, show, diff, report, verify, rephotograph, rollback, pin, unpin, gc."
 )
 
 
@@ -130,6 +131,31 @@ def verify(
     if found.faults:
         count = len(found.faults)
         raise CorruptError(f"{store.uri}: {count} fault{'s' * (count != 1)}; each is told with its remedy")
+
+
+@gallery_app.command
+def rephotograph(
+    *,
+    at: At,
+    below: Annotated[float | None, Parameter(validator=Number(gte=0, lte=100))] = None,
+    out: str | None = None,
+    output: Output = Output(),
+) -> None:
+    """List the images of the head to take again: those that gave no template, each with reasons and advice.
+
+    Parameters
+    ----------
+    below
+        Also list templates whose unified quality is less than this, 0 to 100.
+    out
+        Also write the list as CSV to this file, a path or s3:// URI.
+    """
+    output.start()
+    found = rephotograph_pipeline.run(at.open(), below)
+    if out is not None:
+        folder, name = split_object(out)
+        open_store(folder, at.s3).put(name, found.to_csv())
+    output.tell(text.retakes(found), found)
 
 
 @gallery_app.command

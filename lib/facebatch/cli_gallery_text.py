@@ -1,5 +1,6 @@
 """What the gallery commands print for people, as lines of text. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 
@@ -9,6 +10,7 @@ from facebatch.gallery.history import Entry, ShardChanges
 from facebatch.pipelines.gallery_collect import Collection
 from facebatch.pipelines.gallery_show import Shown
 from facebatch.pipelines.gallery_verify import Verification
+from facebatch.pipelines.rephotograph import ADVICE, Retakes
 
 _SHORT = 12
 """Digits shown of run ids and fingerprints."""
@@ -81,6 +83,22 @@ def collection(found: Collection, *, dry_run: bool) -> str:
     facts = {**kinds, "stay for now": f"{words(found.waiting)} objects that nothing refers to"}
     kept = "".join(f"  snapshot {seq} stays: {why}\n" for seq, why in found.kept.items())
     return _lines(f"{verb}: snapshots {_ranges(found.snapshots)}", facts) + kept
+
+
+def retakes(found: Retakes) -> str:
+    """A line per image, then what to do by reason, most frequent first."""
+    lines = [
+        f"{retake.image_id}: {', '.join(retake.reasons)}"
+        + ("" if retake.quality is None else f" (enrolled, quality {retake.quality:.0f})")
+        for retake in found.retakes
+    ]
+    counts = Counter(reason for retake in found.retakes for reason in retake.reasons)
+    lines += [f"{reason}, {words(count)} times: {ADVICE[reason]}" for reason, count in counts.most_common()]
+    if found.not_assessed:
+        lines.append(f"{words(found.not_assessed)} templates are older than the unified quality and were not judged")
+    images = len({(retake.shard_uri, retake.image_id) for retake in found.retakes})
+    lines.append(f"snapshot {found.snapshot}: {words(images)} of {words(found.images)} images to take again")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def size(count: int) -> str:

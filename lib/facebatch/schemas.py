@@ -1,4 +1,4 @@
-"""Every Arrow table that is stored: column, unit, range and order. Readers refuse a newer FORMAT_VERSION.
+"""Every Arrow table that is stored: column, unit, range and order. Readers refuse a newer format version.
 
 File metadata of each part: `facebatch.table`, `facebatch.format_version`, `facebatch.model` (fingerprint).
 Compression and encodings are set in `storage.parquet`.
@@ -9,7 +9,8 @@ from enum import StrEnum
 import pyarrow as pa
 
 FORMAT_VERSION = 1
-"""Raised when a stored column changes meaning, type or order."""
+"""Of documents, keys of work and tables. Raised when any of them changes meaning, type or order; a table with added
+columns has a version of its own, see `version_of`."""
 
 
 class Outcome(StrEnum):
@@ -43,6 +44,12 @@ class Outcome(StrEnum):
     """The sidecar or row beside the image cannot be read, so subject and expiry are unknown."""
     MODEL_ERROR = "model_error"
     """The model returned something that is not a template: NaN, zero norm or a wrong shape."""
+    POLICY_DENIED = "policy_denied"
+    """Of a probe of a case: the policy packs refuse it, and nothing of it was read."""
+    SEVERAL_FACES = "several_faces_none_designated"
+    """Of a probe of a case: its media show several faces, and none of them was designated."""
+    NOT_SEARCHABLE = "not_searchable"
+    """Of a probe of a case: a face was found, and its quality is too low to search with."""
 
 
 BOX = pa.list_(pa.float32(), 4)
@@ -74,6 +81,10 @@ def templates(dim: int) -> pa.Schema:
             pa.field("quality_inter_eye", pa.float32(), nullable=False),  # 0-100, higher is better
             pa.field("quality_sharpness", pa.float32(), nullable=False),  # 0-100, higher is better
             pa.field("quality_luminance", pa.float32(), nullable=False),  # 0-100, higher is better
+            pa.field("quality_pose", pa.float32()),  # these 0-100, higher is better; absent: not assessed
+            pa.field("quality_exposure", pa.float32()),
+            pa.field("quality_recognizability", pa.float32()),  # absent also where the model has no centroid
+            pa.field("quality", pa.float32()),  # of all of them, as `faces.quality.unified` says
             pa.field("captured_at", pa.timestamp("us", "UTC")),
             pa.field("expires_at", pa.timestamp("us", "UTC")),  # erased at or after this time
             pa.field("groups", GROUPS),
@@ -84,7 +95,8 @@ def templates(dim: int) -> pa.Schema:
 
 REJECTED = pa.list_(pa.struct([pa.field("box", BOX, nullable=False), pa.field("reason", pa.string(), nullable=False)]))
 """Faces found and not kept, with the reason: too_small, small_inter_eye, not_largest, too_many_faces, crowd,
-not_designated, or model_error."""
+not_designated or model_error. By the limits of `faces.gate`, of which the first that a face fails counts: low_detector,
+low_inter_eye, low_pose, large_yaw, low_sharpness, low_luminance, low_exposure, low_recognizability or low_quality."""
 
 LEDGER = pa.schema(
     [
@@ -199,8 +211,48 @@ COSTS = pa.schema(
 """What templates and searches of an evaluation took, in the order of the report. Finite numbers only. Times differ from
 run to run, so this table does too: nothing that must be the same bytes is made of it."""
 
+MEDIA = pa.schema(
+    [
+        pa.field("probe_id", pa.string(), nullable=False),
+        pa.field("medium", pa.int32(), nullable=False),  # 0-based, in the order of the manifest
+        pa.field("name", pa.string(), nullable=False),  # as the manifest gives it
+        pa.field("at_ms", pa.int64()),  # since the start of a video; absent: a still
+        pa.field("track", pa.int32()),  # 0-based, of the faces followed through a video; absent: a still
+        pa.field("outcome", pa.string(), nullable=False),  # a value of Outcome
+        pa.field("reason", pa.string()),  # words for a person; absent when there is nothing to add
+        pa.field("box", BOX),  # absent where no face was chosen
+        pa.field("landmarks", LANDMARKS),
+        pa.field("detector_score", pa.float32()),  # [0, 1]
+        pa.field("quality_inter_eye", pa.float32()),  # these 0-100, higher is better; absent: not assessed
+        pa.field("quality_pose", pa.float32()),
+        pa.field("quality_sharpness", pa.float32()),
+        pa.field("quality_luminance", pa.float32()),
+        pa.field("quality_exposure", pa.float32()),
+        pa.field("quality_recognizability", pa.float32()),
+        pa.field("quality", pa.float32()),  # of all of them, as `faces.quality` says
+        pa.field("weight", pa.float32(), nullable=False),  # share of the probe's template, [0, 1]; 0: not used
+        pa.field("aligned", pa.binary()),  # the crop the template was made of, JPEG
+        pa.field("original", pa.binary()),  # the face with its surroundings as in the upright image, JPEG
+    ]
+)
+"""What a probe of a case is made of: one row per still or per face used of a video, and one with the reason where a
+medium gave none. Sorted by probe_id, medium, at_ms. Bystanders are neither described nor shown."""
+
+FACES = pa.schema(
+    [
+        pa.field("template_id", pa.string(), nullable=False),
+        pa.field("subject_id", pa.string()),
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("captured_at", pa.timestamp("us", "UTC")),
+        pa.field("aligned", pa.binary(), nullable=False),  # JPEG without metadata, all of one size
+    ]
+)
+"""Pictures of candidates, for the sheets of one case. Sorted by template_id; each one once."""
+
 STORED = {
     "ledger": LEDGER,
+    "media": MEDIA,
+    "faces": FACES,
     "timings": TIMINGS,
     "candidates": CANDIDATES,
     "truth": TRUTH,
@@ -210,3 +262,14 @@ STORED = {
     "costs": COSTS,
 }
 """Tables of fixed shape by name; `templates` depends on the dimension of the model."""
+
+ADDED = {
+    "templates": dict.fromkeys(("quality_pose", "quality_exposure", "quality_recognizability", "quality"), 2),
+}
+"""By table, the columns that came later, nullable, each with the version it came with; read as absent where a file is
+older."""
+
+
+def version_of(kind: str) -> int:
+    """The format version that tables of `kind` are written in; it moves no key of work, so nothing is made again."""
+    return max(ADDED.get(kind, {}).values(), default=FORMAT_VERSION)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.population import SESSIONS
+from facebatch.faces.packs import MANIFEST
 from facebatch.faces.rows import Extraction, template_id
 from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.gallery.capture_times import capture_times
@@ -35,6 +36,13 @@ MODIFIED_NS = 1_700_000_000_000_000_000
 _YEAR_US = 365 * 86_400_000_000
 _YEAR_2020_US = 50 * _YEAR_US
 _TIME = pa.timestamp("us", "UTC")
+
+
+def empty_pack(folder: Path) -> ModelSpec:
+    """A pack without networks: all that is needed to list a source."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).write_text("{}")
+    return ModelSpec(pack=str(folder.resolve()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +135,8 @@ def _templates(
     people = range(shard.first_row, shard.first_row + rows)
     taken = _YEAR_2020_US + draw.integers(0, 5 * _YEAR_US, rows)
     until = taken + 10 * _YEAR_US
-    quality = {name: draw.uniform(40, 100, rows) for name in ("inter_eye", "sharpness", "luminance")}
+    measured = ("inter_eye", "sharpness", "luminance", "pose", "exposure", "recognizability")
+    quality = {name: draw.uniform(40, 100, rows).astype(np.float32) for name in measured}
     corner = draw.uniform(0, 100, (rows, 2))
     box = np.concatenate([corner, corner + draw.uniform(60, 200, (rows, 2))], axis=1)
     columns = {
@@ -142,7 +151,8 @@ def _templates(
         "box": _lists(box, BOX),
         "landmarks": _lists(draw.uniform(60, 200, (rows, 10)), LANDMARKS),
         "detector_score": draw.uniform(0.6, 1, rows).astype(np.float32),
-        **{f"quality_{name}": values.astype(np.float32) for name, values in quality.items()},
+        **{f"quality_{name}": values for name, values in quality.items()},
+        "quality": np.min([*quality.values()], axis=0),
         "captured_at": pa.array(taken, mask=draw.random(rows) >= DATED).cast(_TIME),
         "expires_at": pa.array(until, mask=draw.random(rows) >= EXPIRING).cast(_TIME),
         "groups": pa.nulls(rows, templates(dim).field("groups").type),

@@ -1,7 +1,7 @@
 """A gallery written by an earlier version of this code is committed beside this file, and must stay readable.
 
 `python tests/golden/test_can_read_old.py FOLDER` writes one as the code writes it today. A change of the stored formats
-raises FORMAT_VERSION, adds a folder, and leaves the old ones as they are. The vectors are random: no face is in here.
+raises a version, adds a folder, and leaves the old ones as they are. The vectors are random: no face is in here.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from facebatch.match.scan import scan
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines.index import build_segment
 from facebatch.pipelines.scanning import open_segment, probe_ids
-from facebatch.schemas import FORMAT_VERSION, LEDGER, TIMINGS
+from facebatch.schemas import ADDED, LEDGER, STORED, TIMINGS, version_of
 from facebatch.storage import layout
 from facebatch.storage.digest import digest
 from facebatch.storage.documents import dump
@@ -97,6 +97,9 @@ def test_an_old_gallery_is_read_verified_and_searched(version: str, tmp_path: Pa
         assert find_commit(store, shard.shard_key) is not None
         templates = read_templates(read_part(store, shard.templates), shard.templates.key)
         np.testing.assert_array_equal(embeddings(templates), vectors(number))
+        for column, since in ADDED["templates"].items():
+            absent = since > int(version[1:]) or column == "quality_recognizability"
+            assert templates[column].null_count == (ROWS if absent else 0)
         ledger = read_table(read_part(store, shard.ledger), kind="ledger", origin=shard.ledger.key)
         assert ledger["outcome"].to_pylist() == ["ok"] * ROWS
     segment = open_segment(store, head.segments[0], tmp_path / "scratch", MatchSpec())
@@ -109,7 +112,7 @@ def test_an_old_gallery_is_read_verified_and_searched(version: str, tmp_path: Pa
 
 
 def test_the_current_format_has_its_gallery() -> None:
-    assert f"v{FORMAT_VERSION}" in VERSIONS
+    assert f"v{max(map(version_of, ('templates', *STORED)))}" == VERSIONS[-1]
 
 
 if __name__ == "__main__":

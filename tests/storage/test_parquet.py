@@ -43,6 +43,10 @@ def templates(rows, dim=DIM, vectors=None):
         "quality_inter_eye": [50.0] * rows,
         "quality_sharpness": [60.0] * rows,
         "quality_luminance": [70.0] * rows,
+        "quality_pose": [80.0] * rows,
+        "quality_exposure": [90.0] * rows,
+        "quality_recognizability": [None if row % 2 else 40.0 for row in range(rows)],
+        "quality": [65.0] * rows,
         "captured_at": [when if row % 2 else None for row in range(rows)],
         "expires_at": [None] * rows,
         "groups": [[("sex", "f"), ("site", "é")] if row % 2 else None for row in range(rows)],
@@ -135,7 +139,7 @@ def test_the_encodings_are_the_promised_ones():
     assert {column.compression for column in columns.values()} == {"ZSTD"}
     assert file.schema_arrow.metadata == {
         b"facebatch.table": b"templates",
-        b"facebatch.format_version": b"1",
+        b"facebatch.format_version": b"2",
         b"facebatch.model": b"m",
     }
 
@@ -199,7 +203,7 @@ def test_a_file_that_is_not_ours_is_refused(metadata, message):
 
 
 def facts(kind):
-    return {"facebatch.table": kind, "facebatch.format_version": "1"}
+    return {"facebatch.table": kind, "facebatch.format_version": f"{schemas.version_of(kind)}"}
 
 
 def test_other_columns_than_those_of_the_schema_are_refused():

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from facebatch.faces.align import align
 from facebatch.faces.directions import NOTHING_SETTLED, Directions, Point
 from facebatch.faces.embed import CropBatches
+from facebatch.faces.gate import poor_picture
 from facebatch.faces.models import Detector, ModelCard, Recogniser
 from facebatch.faces.quality import assess
+from facebatch.faces.recognizability import Centroid
 from facebatch.faces.rows import AlignedFace, Examined, Extraction, ShardFacts, assemble
 from facebatch.faces.select import MODEL_ERROR, RejectedFace, select
 from facebatch.faces.settings import FaceSpec
@@ -34,6 +36,8 @@ class Extractor:
     """Crops per call of the recogniser, composed across images in the order of the shard."""
     decode_threads: int = 2
     """Images decoded ahead, twice this many at most. Changes speed and memory, never a result."""
+    centroid: Centroid | None = None
+    """Of the model; None: recognizability is not measured."""
 
     def extract(
         self, images: Iterable[EncodedImage | Reject], shard_uri: str, directions: Directions = NOTHING_SETTLED
@@ -53,7 +57,7 @@ class Extractor:
                 else:
                     point = directions.point(decoded.source.image_id)
                     items.append(self._examine(decoded, decode_ms, batches, point))
-        facts = ShardFacts(shard_uri, self.card.fingerprint, self.card.dim)
+        facts = ShardFacts(shard_uri, self.card.fingerprint, self.card.dim, self.centroid, self.faces.gate)
         return assemble(items, batches.finish(), facts)
 
     def _examine(self, decoded: DecodedImage, decode_ms: float, batches: CropBatches, point: Point | None) -> Examined:
@@ -69,8 +73,13 @@ class Extractor:
             if crop is None:
                 rejected.append(RejectedFace(face.box, MODEL_ERROR))
                 continue
-            aligned.append(AlignedFace(face, assess(crop, face.landmarks)))
+            quality = assess(crop, face.landmarks, face.score)
+            reason = poor_picture(quality, face.landmarks, self.faces.gate)
             align_s += time.perf_counter() - before
+            if reason is not None:
+                rejected.append(RejectedFace(face.box, reason))
+                continue
+            aligned.append(AlignedFace(face, quality))
             batches.add(crop)
         return Examined(
             source=replace(decoded.source, data=b""),

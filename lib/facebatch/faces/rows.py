@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -14,8 +14,11 @@ import pyarrow as pa
 
 from facebatch import schemas
 from facebatch.faces.embed import Embedded
+from facebatch.faces.judge import Judged, judge
 from facebatch.faces.quality import Quality
+from facebatch.faces.recognizability import Centroid
 from facebatch.faces.select import MODEL_ERROR, TOO_MANY_FACES, FoundFace, RejectedFace
+from facebatch.faces.settings import QualityGate
 from facebatch.images.records import EncodedImage, Reject
 from facebatch.schemas import Outcome
 
@@ -68,6 +71,10 @@ class ShardFacts:
     fingerprint: str
     """Of the model card."""
     dim: int
+    centroid: Centroid | None = None
+    """None: recognizability is not measured."""
+    gate: QualityGate = field(default_factory=QualityGate)
+    """What is checked of faces that are embedded."""
 
 
 def template_id(fingerprint: str, image_id: str, image_sha256: str, face_index: int) -> str:
@@ -90,7 +97,8 @@ def template_ids(fingerprint: str, image_id: str, image_sha256: str, faces: int)
 
 def assemble(items: Sequence[Examined | Reject], embedded: Sequence[Embedded], facts: ShardFacts) -> Extraction:
     """`items` in the order of the shard; `embedded` has one entry per face of `items`, in the same order."""
-    results = iter(embedded)
+    qualities = [aligned.quality for item in items if isinstance(item, Examined) for aligned in item.faces]
+    results = judge(qualities, embedded, facts.centroid, facts.gate)
     templates: list[dict[str, Any]] = []
     vectors: list[npt.NDArray[np.float16]] = []
     ledger: list[dict[str, Any]] = []
@@ -101,9 +109,10 @@ def assemble(items: Sequence[Examined | Reject], embedded: Sequence[Embedded], f
             timings.append({"image_id": item.image_id, "decode_ms": 0.0, "detect_ms": 0.0, "embed_ms": 0.0})
             continue
         outcomes = list(islice(results, len(item.faces)))
-        for aligned, vector in _good(item, outcomes):
-            templates.append(_template_row(item.source, aligned, facts))
-            vectors.append(vector)
+        for aligned, outcome in zip(item.faces, outcomes, strict=True):
+            if outcome.vector is not None:
+                templates.append(_template_row(item.source, aligned, outcome, facts))
+                vectors.append(outcome.vector)
         ledger.append(_ledger_row(item, outcomes))
         timings.append(_timing_row(item, outcomes))
     return Extraction(
@@ -113,14 +122,8 @@ def assemble(items: Sequence[Examined | Reject], embedded: Sequence[Embedded], f
     )
 
 
-def _good(item: Examined, outcomes: Sequence[Embedded]) -> Iterator[tuple[AlignedFace, npt.NDArray[np.float16]]]:
-    for aligned, outcome in zip(item.faces, outcomes, strict=True):
-        if outcome.vector is not None:
-            yield aligned, outcome.vector
-
-
-def _template_row(source: EncodedImage, aligned: AlignedFace, facts: ShardFacts) -> dict[str, Any]:
-    face = aligned.face
+def _template_row(source: EncodedImage, aligned: AlignedFace, judged: Judged, facts: ShardFacts) -> dict[str, Any]:
+    face, quality = aligned.face, aligned.quality
     return {
         "template_id": template_id(facts.fingerprint, source.image_id, source.sha256, face.index),
         "subject_id": source.subject_id,
@@ -131,9 +134,13 @@ def _template_row(source: EncodedImage, aligned: AlignedFace, facts: ShardFacts)
         "box": face.box,
         "landmarks": face.landmarks.ravel().tolist(),
         "detector_score": face.score,
-        "quality_inter_eye": aligned.quality.inter_eye,
-        "quality_sharpness": aligned.quality.sharpness,
-        "quality_luminance": aligned.quality.luminance,
+        "quality_inter_eye": quality.inter_eye,
+        "quality_sharpness": quality.sharpness,
+        "quality_luminance": quality.luminance,
+        "quality_pose": quality.pose,
+        "quality_exposure": quality.exposure,
+        "quality_recognizability": judged.recognizability,
+        "quality": judged.unified,
         "captured_at": source.captured_at,
         "expires_at": source.expires_at,
         "groups": list(source.groups) or None,
@@ -166,11 +173,11 @@ def _reject_row(item: Reject) -> dict[str, Any]:
     }
 
 
-def _ledger_row(item: Examined, outcomes: Sequence[Embedded]) -> dict[str, Any]:
+def _ledger_row(item: Examined, outcomes: Sequence[Judged]) -> dict[str, Any]:
     failed = [
-        RejectedFace(aligned.face.box, MODEL_ERROR)
+        RejectedFace(aligned.face.box, outcome.reason)
         for aligned, outcome in zip(item.faces, outcomes, strict=True)
-        if outcome.vector is None
+        if outcome.reason is not None
     ]
     rejected = [*item.rejected, *failed]
     kept = len(item.faces) - len(failed)
@@ -206,7 +213,7 @@ def _verdict(kept: int, rejected: Sequence[RejectedFace]) -> tuple[Outcome, str 
     return Outcome.FILTERED_QUALITY, ", ".join(f"{reason}: {count}" for reason, count in sorted(counts.items()))
 
 
-def _timing_row(item: Examined, outcomes: Sequence[Embedded]) -> dict[str, Any]:
+def _timing_row(item: Examined, outcomes: Sequence[Judged]) -> dict[str, Any]:
     return {
         "image_id": item.source.image_id,
         "decode_ms": item.decode_ms,

@@ -19,6 +19,7 @@ from facebatch.images.shards import list_shards
 from facebatch.images.source import SourceSpec
 from facebatch.pipelines.embedding import EmbedTask, RowsSpec, embed_memory
 from facebatch.pipelines.grants import Grant
+from facebatch.pipelines.planned_centroid import planned_centroid
 from facebatch.pipelines.publishing import publish_next
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.runtime.executor import Executor
@@ -88,8 +89,9 @@ def whole_uri(source: SourceSpec, s3: S3Spec) -> SourceSpec:
 def run(config: EmbedConfig, progress: Progress, *, dry_run: bool = False) -> EmbedReport | Mapping[str, Any]:
     """Carry out the job; with `dry_run` only its plan, as a mapping."""
     source = whole_uri(config.source, config.s3)
-    rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces)
     card = load_card(find_pack(config.model))
+    centroid = planned_centroid(config.model, config.faces, card.fingerprint)
+    rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces, centroid=centroid)
     store = open_store(config.gallery, config.s3)
     head = snapshots.head(store)
     snapshots.check_one_model(head, source.uri, card.fingerprint, card.name)

@@ -23,6 +23,7 @@ from facebatch.images.read import read_shard
 from facebatch.images.records import ImageShard
 from facebatch.images.source import DecodeSpec, SourceSpec
 from facebatch.pipelines.grants import Grant, Guard
+from facebatch.pipelines.planned_centroid import worker_centroid
 from facebatch.runtime.executor import Resources
 from facebatch.spec import Spec
 from facebatch.storage import layout
@@ -46,15 +47,23 @@ class RowsSpec(Spec):
     faces: FaceSpec
     directions: Directions = NOTHING_SETTLED
     """For single probes; what they add to the key of a shard is `directions.key_part`."""
+    centroid: str | None = None
+    """sha256 of the centroid that recognizability is measured from; None: there is none."""
 
     def key_part(self) -> Mapping[str, Any]:
-        """Canonical values. Where the source lies and how the pack is found change no row, nor does an absent limit."""
+        """Canonical values. Where the source lies and how the pack is found change no row, nor does what is absent: a
+        limit, a gate without limits, a centroid.
+        """
         source = self.source.model_dump(mode="json", exclude={"uri", "kind", "images_per_shard"})
+        faces = self.faces.model_dump(mode="json", exclude_none=True)
+        if not faces["gate"]:
+            del faces["gate"]
         return {
             "source": source,
             "decode": self.decode.model_dump(mode="json"),
-            "faces": self.faces.model_dump(mode="json", exclude_none=True),
+            "faces": faces,
             "model": self.model.model_dump(mode="json", include={"threads", "batch"}),
+            **({} if self.centroid is None else {"centroid": self.centroid}),
         }
 
 
@@ -85,14 +94,16 @@ class EmbedWorker:
 
     def __init__(self, task: EmbedTask) -> None:
         """Open pack and root. ForbiddenError, before anything else, without a good grant where one is needed;
-        ModelPackError when this machine's pack is not the planned one.
+        CorruptError when this machine's pack or centroid is not the planned one.
         """
         self._task = task
         self._guard = Guard(task.grant, (task.root,), task.s3) if task.grant is not None else None
         rows = task.rows
         self._card, detector, recogniser = open_models(rows.model, rows.faces)
         _check_pack(self._card, task.fingerprint)
-        self._extractor = Extractor(self._card, detector, recogniser, rows.faces, rows.decode, rows.model.batch)
+        networks = (self._card, detector, recogniser)
+        centroid = worker_centroid(rows.model, task.fingerprint, rows.centroid)
+        self._extractor = Extractor(*networks, rows.faces, rows.decode, rows.model.batch, centroid=centroid)
         self._store = open_store(task.root, task.s3)
 
     def __call__(self, shard: ImageShard) -> ShardCommit:

@@ -13,6 +13,7 @@ from facebatch.images.source import SourceSpec
 from facebatch.pipelines import embed
 from facebatch.pipelines.embed import EmbedPlan
 from facebatch.pipelines.embedding import RowsSpec
+from facebatch.pipelines.planned_centroid import planned_centroid
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,11 @@ def list_sources(config: ReindexConfig, model: str) -> list[Listing]:
     """All sources, listed. ConfigError when there is none, or one is given twice; StopError when two overlap."""
     sources = [embed.whole_uri(source, config.s3) for source in config.sources]
     _check_sources(sources)
+    centroid = planned_centroid(config.model, config.faces, model)
     listings = []
     seen: dict[str, str] = {}
     for source in sources:
-        rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces)
+        rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces, centroid=centroid)
         shards = list_shards(source, config.s3)
         for shard in shards:
             if shard.uri in seen:

@@ -28,9 +28,9 @@ def write_arrow(table: pa.Table, *, kind: str, model: str | None) -> bytes:
 def open_arrow(data: bytes | npt.NDArray[np.uint8], *, kind: str, origin: str) -> pa.Table:
     """The table of `kind` over the bytes of a file, nothing copied, so a mapped file stays mapped.
 
-    Metadata stay in `table.schema.metadata`. CorruptError naming `origin`: not Arrow IPC, another kind, a newer format
-    version, or columns, nulls or text that are not those of `schemas`. Other changes of the values are not noticed: a
-    file is to be verified by its digest first.
+    Metadata stay in `table.schema.metadata`; columns that its format version lacks are empty. CorruptError naming
+    `origin`: not Arrow IPC, another kind, a newer format version, or columns, nulls or text that are not those of
+    `schemas`. Other changes of the values are not noticed: a file is to be verified by its digest first.
     """
     try:
         reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(data)))
@@ -40,4 +40,4 @@ def open_arrow(data: bytes | npt.NDArray[np.uint8], *, kind: str, origin: str) -
     except (pa.ArrowException, OSError) as error:
         raise CorruptError(f"{origin}: not an intact Arrow file ({error}); restore or rebuild it") from error
     tables.require_values(table, origin)
-    return table
+    return tables.current(table, kind)

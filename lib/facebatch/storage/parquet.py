@@ -44,7 +44,8 @@ def write_table(table: pa.Table, *, kind: str, model: str | None) -> bytes:
 
 
 def read_table(data: bytes | npt.NDArray[np.uint8], *, kind: str, origin: str) -> pa.Table:
-    """The table of `kind` in Parquet bytes; its metadata stay in `table.schema.metadata`.
+    """The table of `kind` in Parquet bytes; its metadata stay in `table.schema.metadata`, and columns that its format
+    version lacks are empty.
 
     CorruptError naming `origin`: not Parquet, a page with a wrong CRC, another kind, a newer format version, or columns
     or nulls that are not those of `schemas` (templates: of any dimension).
@@ -57,7 +58,7 @@ def read_table(data: bytes | npt.NDArray[np.uint8], *, kind: str, origin: str) -
     except (pa.ArrowException, OSError) as error:
         raise CorruptError(f"{origin}: not an intact Parquet file ({error}); restore or rebuild it") from error
     tables.require_values(table, origin)
-    return table
+    return tables.current(table, kind)
 
 
 def read_templates(data: bytes, origin: str) -> pa.Table:

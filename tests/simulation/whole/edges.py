@@ -26,6 +26,7 @@ from facebatch.images.shards import list_shards
 from facebatch.images.source import SourceSpec
 from facebatch.index import build
 from facebatch.pipelines import index
+from facebatch.pipelines.planned_centroid import planned_centroid
 from facebatch.runtime.open import open_executor
 from facebatch.storage.arrow import open_arrow, write_arrow
 from facebatch.storage.digest import digest
@@ -47,10 +48,11 @@ def install(patch: pytest.MonkeyPatch, stage: Stage[WholeWorld], folders: "Folde
         (open_executor, lambda spec: SimulatedExecutor(stage.world.scheduler, spec)),
         (find_pack, lambda model: None),
         (load_card, lambda pack: CARD),
+        (planned_centroid, lambda *settings: None),
         (list_shards, partial(_list_shards, stage)),
         (read_request, partial(_read_request, stage)),
         (open_models, lambda *settings: (CARD, None, None)),
-        (Extractor, lambda *parts: Networks(stage.world)),
+        (Extractor, lambda *parts, **named: Networks(stage.world)),
         (read_shard, lambda shard, *where: shard),
         (tempfile, folders),
         (write_table, partial(_write_table, stage)),
