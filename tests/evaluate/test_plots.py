@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from evaluated import EMPTY, EVIL, drawn, empty
 from facebatch.charts import chart
 from facebatch.evaluate.axes import MOST_TICKS, bars, log_shares
+from facebatch.evaluate.band_plots import plot_band_alarms, plot_band_misses, plot_band_thresholds
 from facebatch.evaluate.curves import TradeOff
 from facebatch.evaluate.det_plot import plot_det
 from facebatch.evaluate.group_plots import MOST_DRAWN, plot_group_det, plot_group_rates, plot_matrix
@@ -28,7 +29,7 @@ from facebatch.evaluate.plots import (
 from facebatch.evaluate.report import Report
 from facebatch.evaluate.sized_curves import BoundedTradeOff, SizedCurve
 from facebatch.evaluate.sufficiency import TooFew
-from facebatch.evaluate.words import percent, similarity
+from facebatch.evaluate.words import percent, similarity, tell
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
@@ -43,6 +44,9 @@ def of_everyone(report: Report) -> dict[str, Plot | None]:
         "growth_fpir": plot_growth(report, "fpir"),
         "growth_fnir": plot_growth(report, "fnir"),
         "thresholds": plot_thresholds(report),
+        "band_thresholds": plot_band_thresholds(report),
+        "band_misses": plot_band_misses(report),
+        "band_alarms": plot_band_alarms(report),
     }
 
 
@@ -183,6 +187,27 @@ def test_discard_ends_where_too_few_are_left() -> None:
     assert report.discard is not None
     few = replace(report.discard, searches=59)
     assert plot_discard(replace(report, discard=few)) is None
+
+
+def test_bands_are_told_one_by_one_and_those_with_too_few_searches_have_no_mark() -> None:
+    report = drawn().report
+    assert report.bands is not None
+    thresholds, misses, alarms = (plot(report) for plot in (plot_band_thresholds, plot_band_misses, plot_band_alarms))
+    assert thresholds is not None
+    assert misses is not None
+    assert alarms is not None
+    for figures in report.bands.bands:
+        for point in figures.points:
+            told = f"band {figures.band} {similarity(point.own.threshold)}" if point.own.threshold else None
+            assert told is None or told in thresholds.text
+            assert point.shared is None or f"band {figures.band} {tell(point.shared.fpir.counted).line}" in alarms.text
+    assert "FPIR 0.001" not in thresholds.text, "no band has searches enough"
+    assert {"A", "B", "C", "D"} <= set(texts(thresholds)) & set(texts(misses)) & set(texts(alarms))
+
+
+def test_without_bands_nothing_of_them_is_drawn() -> None:
+    report = replace(drawn().report, bands=None)
+    assert [plot(report) for plot in (plot_band_thresholds, plot_band_misses, plot_band_alarms)] == [None] * 3
 
 
 def test_a_group_name_is_text_and_nothing_else() -> None:

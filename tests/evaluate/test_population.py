@@ -79,9 +79,9 @@ def test_overall_rates_are_means_over_searches():
 
 def test_known_rates_at_the_ends():
     lowest, highest = known_rates(INDEPENDENT, -np.inf), known_rates(INDEPENDENT, 1.0)
-    assert lowest.fpir.tolist() == [0.95, 1.0]
+    assert lowest.fpir.tolist() == pytest.approx([0.95, 1.0], rel=1e-12)
     assert lowest.fnmr.tolist() == [0.05, 0.0]
-    assert lowest.selectivity.tolist() == [0.95 * 4500, 4500.0]
+    assert lowest.selectivity.tolist() == pytest.approx([0.95 * 4500, 4500.0], rel=1e-12)
     assert (lowest.rank_one_miss > lowest.fnmr).all()
     assert highest.fpir.max() < 1e-4
     assert highest.rank_one_miss.tolist() == pytest.approx(highest.fnmr.tolist(), abs=1e-6)
@@ -125,6 +125,31 @@ def test_mates_of_poor_quality_are_missed_more_often(searches):
     missed = ~(searches.mate_similarity >= 0.42)
     poor = searches.quality < 50
     assert missed[mates & poor].mean() > 3 * missed[mates & ~poor].mean()
+
+
+@pytest.mark.parametrize("quality", [(0, 25), (25, 75), (75, 100)])
+def test_rates_at_a_quality_are_as_known_where_both_sides_depend_on_it(quality):
+    spec = INDEPENDENT.model_copy(update={"quality_alike": 0.08})
+    searches = collect(draw_searches(spec, 11).inputs)
+    known = known_rates(spec, 0.36, "excluded", quality)
+    low, high = quality
+    inside = (searches.quality >= low) & (searches.quality < high)
+    for row in (0, 1):
+        strangers, mates = (of_group(searches, row, mated, "excluded") & inside for mated in (False, True))
+        false = searches.nonmates.count(0.36)[strangers] > 0
+        assert close(false.sum(), len(false), known.fpir[row])
+        first = searches.listed & (searches.mate_rank == 1) & (searches.mate_similarity >= np.float32(0.36))
+        assert close((~first[mates]).sum(), mates.sum(), known.rank_one_miss[row])
+
+
+def test_rates_at_all_qualities_are_means_of_those_at_each():
+    spec = INDEPENDENT.model_copy(update={"quality_alike": 0.08})
+    whole = known_rates(spec, 0.36)
+    parts = [known_rates(spec, 0.36, quality=(at, at + 20)) for at in range(0, 100, 20)]
+    for name in ("fmr", "fpir", "fnmr", "rank_one_miss", "selectivity"):
+        mean = np.mean([getattr(part, name) for part in parts], axis=0)
+        np.testing.assert_allclose(getattr(whole, name), mean, rtol=1e-6)
+    assert (parts[0].fpir > 3 * parts[-1].fpir).all()
 
 
 def test_tables_are_those_of_the_schemas():

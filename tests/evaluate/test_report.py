@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from evaluate.small import VECTORS, searched
 from evaluated import EMPTY, FEW, SPEC, drawn, empty
+from facebatch.cases.bands import BandSpec
 from facebatch.evaluate.curves import trade_off
 from facebatch.evaluate.discard import discard
 from facebatch.evaluate.error_rates import IdentificationSpec, measure
 from facebatch.evaluate.growth import grow
+from facebatch.evaluate.quality_bands import quality_bands
 from facebatch.evaluate.report import ReportSpec, gallery_sizes, report
 from facebatch.evaluate.score_histograms import histograms
 from facebatch.evaluate.sized_curves import BoundedTradeOff, sized_curves
@@ -59,8 +61,16 @@ def test_discard_is_told_at_the_middle_one_of_the_thresholds() -> None:
 def test_one_sided_searches_have_a_report(kind: str) -> None:
     found = empty(kind).report
     assert found.discard is None
+    assert found.bands is None
     assert len(found.curves.thresholds) == (0 if kind != "one of each" else len(found.curves.fpir))
     assert all(not points for points in found.threshold_growth.values()) or found.growth
+
+
+def test_bands_are_those_of_their_function_and_only_where_they_are_asked_for() -> None:
+    searches, found = drawn().searches, drawn().report
+    expected = quality_bands(searches, found.identification.targets, BandSpec(), SPEC.identification)
+    assert found.bands == expected is not None
+    assert report(searches, SPEC.model_copy(update={"bands": None})).bands is None
 
 
 def test_no_sizes_no_growth() -> None:

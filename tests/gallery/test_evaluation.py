@@ -5,7 +5,15 @@ from datetime import UTC, datetime
 import pytest
 
 from facebatch.errors import PlanError
-from facebatch.gallery.evaluation import Evaluation, PublishedThreshold, check_current, threshold_for
+from facebatch.gallery.evaluation import (
+    Band,
+    Evaluation,
+    PublishedBand,
+    PublishedThreshold,
+    check_current,
+    threshold_for,
+    threshold_for_band,
+)
 from facebatch.gallery.figures import GateFigure
 
 WHERE = "snapshot 7"
@@ -47,6 +55,72 @@ def test_a_target_without_threshold_is_refused_with_those_there_are() -> None:
         threshold_for(evaluation(), 0.001, where=WHERE)
     with pytest.raises(PlanError, match="snapshot 7 has no published thresholds; run `facebatch evaluate --publish`"):
         threshold_for(None, 0.001, where=WHERE)
+
+
+def of_band(band: Band, fpir: float, threshold: float, quality: tuple[float, float]) -> PublishedBand:
+    low, high = quality
+    told = published(fpir, threshold).model_dump()
+    return PublishedBand(**told, band=band, quality_low=low, quality_high=high, fpir_measured=fpir / 2)
+
+
+def banded() -> Evaluation:
+    bands = (
+        of_band("A", 0.003, 0.38, (60, 100)),
+        of_band("A", 0.01, 0.34, (60, 100)),
+        of_band("B", 0.01, 0.36, (40, 60)),
+        of_band("D", 0.01, 0.48, (0, 20)),
+    )
+    return evaluation().model_copy(update={"bands": bands, "band_limits": (60.0, 40.0, 20.0)})
+
+
+def test_a_threshold_is_that_of_its_band() -> None:
+    assert threshold_for_band(banded(), "A", 0.003, where=WHERE).threshold == 0.38
+    found = threshold_for_band(banded(), "B", 0.01, where=WHERE)
+    assert (found.threshold, found.quality_low, found.quality_high, found.fpir_measured) == (0.36, 40, 60, 0.005)
+
+
+def test_a_better_band_may_have_the_higher_threshold() -> None:
+    """What was measured is told, whatever one expects."""
+    upside = banded().model_copy(update={"bands": (of_band("A", 0.01, 0.5, (60, 100)), banded().bands[2])})
+    assert threshold_for_band(upside, "A", 0.01, where=WHERE).threshold == 0.5
+
+
+@pytest.mark.parametrize(
+    ("band", "words"),
+    [
+        (
+            "B",
+            r"snapshot 7 has no threshold of band B for FPIR 0\.003 \(there are: A 0\.003, A 0\.01, B 0\.01\)",
+        ),
+        ("C", "has no threshold of band C .*more searches, at that quality, of people who are not in the gallery"),
+        ("D", "probes of band D are not searched; give better pictures"),
+    ],
+)
+def test_a_band_without_threshold_is_refused_with_those_there_are(band: Band, words: str) -> None:
+    with pytest.raises(PlanError, match=words):
+        threshold_for_band(banded(), band, 0.003, where=WHERE)
+
+
+def test_the_worst_band_is_not_searched_though_its_figures_are_told() -> None:
+    assert [found.threshold for found in banded().bands if found.band == "D"] == [0.48]
+    with pytest.raises(PlanError, match="band D are not searched"):
+        threshold_for_band(banded(), "D", 0.01, where=WHERE)
+
+
+def test_evaluations_of_earlier_releases_are_read_and_have_no_bands() -> None:
+    told = evaluation().model_dump(mode="json", exclude={"bands", "band_limits"})
+    for threshold in told["thresholds"]:
+        del threshold["false_candidates"]
+    old = Evaluation.model_validate(told)
+    assert (old.bands, old.band_limits, old.thresholds[0].false_candidates) == ((), None, None)
+    assert threshold_for(old, 0.003, where=WHERE) == 0.41
+    for nothing in (old, None):
+        with pytest.raises(PlanError, match=r"no published thresholds of quality bands; run `facebatch evaluate"):
+            threshold_for_band(nothing, "A", 0.003, where=WHERE)
+
+
+def test_what_is_published_is_read_back() -> None:
+    assert Evaluation.model_validate_json(banded().model_dump_json()) == banded()
 
 
 @pytest.mark.parametrize("templates", [900, 1000, 1100])

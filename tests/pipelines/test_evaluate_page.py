@@ -35,7 +35,12 @@ WITHOUT_VALUE = (
     "below what lists show",
     "lists were not cut off",
 )
-PER_THOUSAND = ("false_candidates_per_1000", "reviewer_hours_per_1000", "growth.false_candidates_per_1000")
+PER_THOUSAND = (
+    "false_candidates_per_1000",
+    "reviewer_hours_per_1000",
+    "growth.false_candidates_per_1000",
+    "band.false_candidates_per_1000",
+)
 
 
 def with_limits(most: float) -> Evaluated:
@@ -63,7 +68,7 @@ def printed(row: dict[str, Any]) -> Iterator[str]:
 def _plainly(row: dict[str, Any], value: float) -> str:
     """Figures that are no rates over people."""
     name = row["figure"]
-    if name.startswith(("threshold", "growth.threshold", "similarity.")):
+    if name.startswith(("threshold", "growth.threshold", "band.threshold", "similarity.")):
         say = similarity
     elif name.startswith(("growth.f", "mix.", "lists.share_of")) and name not in PER_THOUSAND:
         say = percent
@@ -83,7 +88,7 @@ def test_the_page_stands_on_its_own_and_is_the_same_each_time() -> None:
     assert "default-src 'none'" in page.text
     assert not re.findall(r"https?://(?!www\.w3\.org|purl\.org|creativecommons\.org|matplotlib\.org)", page.text)
     (level,) = (len(found.levels) for found in state.differentials.groups) if state.differentials else (0,)
-    assert len(page.plots) >= 8 + 1 + level
+    assert len(page.plots) >= 11 + 1 + level
 
 
 def test_every_figure_of_the_json_is_on_the_page_with_interval_and_count() -> None:
@@ -101,6 +106,7 @@ def test_every_figure_of_the_json_is_on_the_page_with_interval_and_count() -> No
         "fnmr",
         "mix",
         "growth",
+        "band",
         "summary",
     }
 
@@ -176,6 +182,26 @@ def test_a_threshold_that_lets_everything_through_is_told_in_words() -> None:
     (row,) = [row for row in figures(state) if row["figure"] == "threshold"]
     assert "value" not in row
     assert NO_THRESHOLD in row["words"]
+
+
+def test_bands_have_rows_of_their_own_and_say_what_is_in_none() -> None:
+    state = drawn()
+    assert state.report.bands is not None
+    rows = [row for row in figures(state) if row["figure"].startswith("band.")]
+    assert {row["group"] for row in rows if row.get("variable") == "quality_band"} == {"A", "B", "C", "D"}
+    (failed,) = [row["value"] for row in rows if row["figure"] == "band.none.failed"]
+    assert failed == state.report.bands.failed > 0
+    own, shared = (
+        {(row["group"], row["target"]): row["threshold"] for row in rows if row["figure"] == name}
+        for name in ("band.fpir", "band.shared.fpir")
+    )
+    for figures_ in state.report.bands.bands:
+        for point in figures_.points:
+            key = (figures_.band, point.own.target)
+            assert own.get(key) == point.own.threshold
+            assert shared.get(key) == (point.shared.threshold if point.shared else None)
+    assert "thresholds of its own" in Page(state.page).words
+    assert "Quality bands" not in Page(replace(state, report=replace(state.report, bands=None)).page).words
 
 
 def test_a_verdict_says_why() -> None:

@@ -4,10 +4,12 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
+from facebatch.config import EvaluateConfig
 from facebatch.errors import ConfigError, CorruptError, ForbiddenError, NotFoundError, StopError
 from facebatch.evaluate.bootstrap import ResampleSpec
 from facebatch.evaluate.error_rates import failure_to_extract
@@ -16,12 +18,15 @@ from facebatch.evaluate.searches import Searches, collect
 from facebatch.gallery.commits import put_first
 from facebatch.governance.facts import with_changes
 from facebatch.match.settings import MatchSpec
+from facebatch.pipelines.evaluate_authorise import authorise
+from facebatch.pipelines.evaluate_quality import qualities
 from facebatch.pipelines.labelled import Material, read_labels, read_material
 from facebatch.pipelines.retention_authorise import Authorisation, put_authorisation
 from facebatch.pipelines.retention_deleted import Deleted
 from facebatch.storage import layout
 from facebatch.storage.local import LocalStore
 from facebatch.storage.settings import S3Spec
+from searched import material as read
 from searched import search
 from worlds import REQUEST, World
 
@@ -41,7 +46,7 @@ def searched(searchable: World) -> tuple[World, str]:
 
 
 def material(results: str, truth: Path | None = None, subjects: Path | None = None) -> tuple[Material, Searches]:
-    found = read_material(results, str(truth) if truth else None, str(subjects) if subjects else None, S3)
+    found = read(results, truth=str(truth) if truth else None, subjects=str(subjects) if subjects else None)
     return found, collect(found.inputs)
 
 
@@ -65,7 +70,7 @@ def test_a_failed_probe_is_labelled_by_what_came_with_it(searched: tuple[World, 
     shutil.copy(photos / "nobody" / "blank.jpg", enrolled / "blank.jpg")
     results = search(world, match=MatchSpec(length=5)).results
     probes = world.match().probes
-    searches = collect(read_material(results, None, None, S3, probes).inputs)
+    searches = collect(read(results, probes=probes).inputs)
     assert [finding.name for finding in searches.findings] == []
     failed = {probe: bool(mated) for probe, mated, lost in _rows(searches) if lost}
     assert failed == {f"{enrolled.name}/blank.jpg": True, "nobody/blank.jpg": False}
@@ -120,6 +125,36 @@ def test_a_file_of_truth_decides_and_brings_labels(searched: tuple[World, str], 
     assert not searches.mated[searches.failed].any()
 
 
+def test_quality_is_that_of_the_templates_unless_truth_gives_one(searched: tuple[World, str], tmp_path: Path) -> None:
+    _, results = searched
+    _, plain = material(results)
+    own = dict(zip(plain.probe_ids, plain.quality.tolist(), strict=True))
+    assert own == dict(qualities(LocalStore(results), "").select("probe_id", "quality").iter_rows())
+    assert all(0 < value <= 100 for value in own.values())
+    truth = tmp_path / "truth.csv"
+    truth.write_text("\n".join(["probe_id,subject_id", *(f"{probe}," for probe in own)]))
+    found, searches = material(results, truth)
+    assert dict(zip(searches.probe_ids, searches.quality.tolist(), strict=True)) == own
+    assert [finding.name for finding in found.findings] == []
+    first, *others = own
+    truth.write_text("\n".join(["probe_id,subject_id,quality", f"{first},,12.5", *(f"{probe},," for probe in others)]))
+    found, searches = material(results, truth)
+    assert dict(zip(searches.probe_ids, searches.quality.tolist(), strict=True)) == {**own, first: 12.5}
+    (noticed,) = found.findings
+    assert (noticed.name, noticed.rows, noticed.origin) == ("truth.quality_given", 1, str(truth))
+
+
+def test_quality_is_unknown_once_the_templates_were_deleted(searched: tuple[World, str], tmp_path: Path) -> None:
+    _, results = searched
+    _, plain = material(results)
+    begun = {"search_id": "0" * 24, "reason": "clock", "since": datetime.now(UTC), "objects": 1, "bytes": 1}
+    record = Deleted(object_class="probe_templates", at=datetime.now(UTC), **begun)
+    put_first(LocalStore(results), layout.deleted("probe_templates"), record)
+    truth = tmp_path / "truth.csv"
+    truth.write_text("\n".join(["probe_id,subject_id", *(f"{probe}," for probe in plain.probe_ids)]))
+    assert np.isnan(material(results, truth)[1].quality).all()
+
+
 def test_everybody_who_was_to_be_enrolled_counts(searched: tuple[World, str], tmp_path: Path) -> None:
     _, results = searched
     _, plain = material(results)
@@ -161,8 +196,10 @@ def test_an_absent_label_is_unknown_and_a_number_is_one(tmp_path: Path) -> None:
 
 
 def test_what_is_no_finished_search_is_said(searchable: World) -> None:
+    gallery = str(searchable.root / "gallery")
+    leave = authorise(EvaluateConfig(gallery=gallery, request=REQUEST, report="no-report"))
     with pytest.raises(NotFoundError, match="holds no finished search"):
-        read_material(str(searchable.root / "gallery"), None, None, S3)
+        read_material(gallery, leave)
 
 
 def test_truth_that_lacks_a_probe_is_a_finding_and_truth_for_another_search_stops(

@@ -3,15 +3,16 @@
 Only similarities are drawn, no templates. With E standard exponential, a comparison of a probe with someone else has
 similarity a - s log(E / G), a Gumbel distribution, and with the probe's mate b + r log(E / H), its mirror image. G and
 H belong to the probe's person and are gamma distributed with mean 1 and shape k, so that the probes of one person err
-together; E belongs to the comparison and is the noise of the session. a depends on both groups, b on the probe's group
-and quality. Hence
+together; E belongs to the comparison and is the noise of the session. a depends on both groups, b on the probe's group,
+and both on the probe's quality. Hence
 
     FMR(T) = 1 - (1 + m / k)^-k          m = exp(-(T - a) / s), one comparison
     FPIR(N, T) = 1 - (1 + M / k)^-k      M = sum of m over the N people of the gallery
-    FNMR(T) = 1 - (1 + w / k)^-k         w = exp((T - b) / r), averaged over quality
+    FNMR(T) = 1 - (1 + w / k)^-k         w = exp((T - b) / r)
 
-because E[exp(-x G)] = (1 + x / k)^-k, and the greatest of N such similarities of one probe is at or above T with
-probability 1 - exp(-M G). Similarities are cut to [-1, 1], so that all this holds for T in (-1, 1] and for -inf.
+at each quality, averaged over it, because E[exp(-x G)] = (1 + x / k)^-k, and the greatest of N such similarities of one
+probe is at or above T with probability 1 - exp(-M G). Similarities are cut to [-1, 1], so that all this holds for T in
+(-1, 1] and for -inf.
 """
 
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class PopulationSpec(Spec):
     """r."""
     quality_effect: float = 0.2
     """How much higher b is at quality 100 than at 0; quality is uniform in 0 to 100."""
+    quality_alike: float = 0.0
+    """How much lower a is at quality 100 than at 0: poor pictures that look alike."""
     person_shape: float = Field(default=2.0, gt=0)
     """k: the smaller, the more alike the probes of one person. With 1e6 they are as good as independent."""
     probes_per_person: int = Field(default=3, ge=1)
@@ -80,20 +83,24 @@ class KnownRates:
     """Non-mates at or above T per search, on lists that are long enough to hold them all."""
 
 
-def known_rates(spec: PopulationSpec, threshold: float, failures: Failures = "counted") -> KnownRates:
+def known_rates(
+    spec: PopulationSpec, threshold: float, failures: Failures = "counted", quality: tuple[float, float] = (0, 100)
+) -> KnownRates:
     """Exact, but for a quadrature over quality and, for `rank_one_miss`, over the mate's similarity.
 
-    Failures counted: a failed probe is a miss when mated and no false positive when not. They do not touch FMR.
+    Of probes in a range of `quality`. Failures counted: a failed probe is a miss when mated and no false positive when
+    not. They do not touch FMR.
     """
     failure = np.array([group.failure if failures == "counted" else 0.0 for group in spec.groups])
-    each = _intensities(spec, threshold)
-    fmr = _event(each, spec.person_shape)
+    nodes = _qualities(spec, quality)
+    each = _intensities(spec, threshold - nodes.alike)
+    fmr = nodes.mean(_event(each, spec.person_shape))
     subjects = np.array([group.subjects for group in spec.groups])
     return KnownRates(
         fmr=fmr,
-        fpir=(1 - failure) * _event(each @ subjects, spec.person_shape),
-        fnmr=failure + (1 - failure) * _fnmr(spec, threshold),
-        rank_one_miss=failure + (1 - failure) * _rank_one_miss(spec, threshold),
+        fpir=(1 - failure) * nodes.mean(_event(each @ subjects, spec.person_shape)),
+        fnmr=failure + (1 - failure) * _fnmr(spec, threshold, nodes),
+        rank_one_miss=failure + (1 - failure) * _rank_one_miss(spec, threshold, nodes),
         selectivity=(1 - failure) * (fmr @ subjects),
     )
 
@@ -121,30 +128,45 @@ def _event(intensity: Values, shape: float) -> Values:
     return -np.expm1(-shape * np.log1p(intensity / shape))
 
 
-def _mates(spec: PopulationSpec) -> tuple[Values, Values]:
-    """b at each node of quality, (groups, nodes), and the weights of the nodes, which add up to 1."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Qualities:
+    """Nodes of a quadrature over quality."""
+
+    weights: Values
+    """(nodes,)"""
+    alike: Values
+    """(nodes,): what is added to a."""
+    mates: Values
+    """(groups, nodes): b."""
+
+    def mean(self, values: Values) -> Values:
+        """Over the first axis, (nodes, ...)."""
+        return np.asarray(np.average(values, axis=0, weights=self.weights))
+
+
+def _qualities(spec: PopulationSpec, quality: tuple[float, float]) -> _Qualities:
     nodes, weights = np.polynomial.legendre.leggauss(QUALITIES)
+    low, high = quality
+    away = ((low + high) / 2 - 50 + (high - low) / 2 * nodes) / 100
     middle = np.array([group.mate for group in spec.groups])
-    return middle[:, None] + spec.quality_effect / 2 * nodes, weights / 2
+    return _Qualities(weights, -spec.quality_alike * away, middle[:, None] + spec.quality_effect * away)
 
 
-def _fnmr(spec: PopulationSpec, threshold: float) -> Values:
-    mates, weights = _mates(spec)
-    return np.asarray(_event(np.exp((threshold - mates) / spec.mate_spread), spec.person_shape) @ weights)
+def _fnmr(spec: PopulationSpec, threshold: float, qualities: _Qualities) -> Values:
+    return qualities.mean(_event(np.exp((threshold - qualities.mates.T) / spec.mate_spread), spec.person_shape))
 
 
-def _rank_one_miss(spec: PopulationSpec, threshold: float) -> Values:
+def _rank_one_miss(spec: PopulationSpec, threshold: float, qualities: _Qualities) -> Values:
     """1 - P(mate >= T and mate > all others): over the mate's quantiles above that of T, by group."""
-    mates, weights = _mates(spec)
     nodes, steps = np.polynomial.legendre.leggauss(QUANTILES)
     k = spec.person_shape
     subjects = np.array([group.subjects for group in spec.groups])
     missed = []
-    for row, group_mates in enumerate(mates):
+    for row, group_mates in enumerate(qualities.mates):
         others = subjects - (np.arange(len(subjects)) == row)
         below = _event(np.exp((threshold - group_mates) / spec.mate_spread), k)
         survival = (1 - below)[:, None] * (1 - nodes) / 2  # P(similarity >= y), (quality, quantile)
         mate = group_mates[:, None] + spec.mate_spread * np.log(k * np.expm1(-np.log(survival) / k))
-        alone = 1 - _event(_intensities(spec, mate)[..., row, :] @ others, k)
-        missed.append(1 - float(weights @ ((1 - below) * (alone @ steps) / 2)))
+        alone = 1 - _event(_intensities(spec, mate - qualities.alike[:, None])[..., row, :] @ others, k)
+        missed.append(1 - float(qualities.mean((1 - below) * (alone @ steps) / 2)))
     return np.array(missed)

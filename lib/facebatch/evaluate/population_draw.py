@@ -158,7 +158,7 @@ def _draw_lists(spec: PopulationSpec, probes: _Probes, rows: Rows, random: np.ra
         others = group.subjects - (mate >= 0)
         place = _distinct(others, group.subjects, min(spec.length, group.subjects), random)
         subjects.append(first + place + ((mate[:, None] >= 0) & (place >= mate[:, None])))
-        location = locations(spec)[probes.group, column]
+        location = locations(spec)[probes.group, column] - spec.quality_alike * (probes.quality - 50) / 100
         similarities.append(location[:, None] - spec.spread * _greatest(others, place.shape[1], probes, random))
         first += group.subjects
     subject = np.hstack(subjects)

@@ -8,11 +8,13 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from facebatch.cases.bands import BandSpec
 from facebatch.evaluate.curves import TradeOff, trade_off
 from facebatch.evaluate.discard import Discard, discard
 from facebatch.evaluate.error_rates import IdentificationFigures, IdentificationSpec, measure
 from facebatch.evaluate.findings import Finding
 from facebatch.evaluate.growth import GrowthPoint, grow
+from facebatch.evaluate.quality_bands import QualityBands, quality_bands
 from facebatch.evaluate.score_histograms import ScoreHistograms, histograms
 from facebatch.evaluate.searches import Searches
 from facebatch.evaluate.sized_curves import SizedCurve, few_of, sized_curves
@@ -31,6 +33,8 @@ class ReportSpec(Spec):
     """Gallery sizes at which growth is told, evenly spaced in log N up to N; 0: none."""
     minutes: float = Field(default=1.0, gt=0)
     """Of a reviewer, per candidate."""
+    bands: BandSpec | None = BandSpec()
+    """Quality bands, each with thresholds of its own; absent: none."""
     timing_s: float = Field(default=6.0, ge=0, le=3600)
     """Seconds for timing searches at those sizes on this machine; 0: none are timed. Decides nothing else."""
 
@@ -91,6 +95,8 @@ class Report:
     histograms: ScoreHistograms
     discard: Discard | None
     """None where probes have no quality."""
+    bands: QualityBands | None
+    """None where probes have no quality, or bands were not asked for."""
     growth: Mapping[float, tuple[GrowthPoint, ...]]
     """By FPIR target that has a threshold: its threshold, kept, at each gallery size."""
     threshold_growth: Mapping[float, tuple[SizedThreshold, ...]]
@@ -111,6 +117,7 @@ def report(searches: Searches, spec: ReportSpec) -> Report:
         sized_curves=sized_curves(searches, few_of(sizes, MOST_LINES)),
         histograms=histograms(searches),
         discard=discard(searches, _threshold_of_middle(figures)),
+        bands=quality_bands(searches, figures.targets, spec.bands, spec.identification) if spec.bands else None,
         growth={
             point.target: grow(searches, sizes, point.threshold, resample)
             for point in figures.targets

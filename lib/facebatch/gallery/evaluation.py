@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal
 
 from facebatch.errors import PlanError
 from facebatch.gallery.figures import GateFigure
 from facebatch.spec import Spec
 
 REMEDY = "run `facebatch evaluate --publish` on labelled probes"
+Band = Literal["A", "B", "C", "D"]
+"""Quality of a probe, best first; D is not searched. `cases.bands` says where each begins."""
 
 
 class PublishedThreshold(Spec):
@@ -26,6 +29,21 @@ class PublishedThreshold(Spec):
     """Whom they show."""
     fnir: float | None
     """FNIR(N, L, threshold) that was measured with it; None without mated searches."""
+    false_candidates: float | None = None
+    """Mean number of candidates at or above it in a non-mated search, SEL(N, threshold); None: by an earlier release
+    that did not say."""
+
+
+class PublishedBand(PublishedThreshold):
+    """The threshold for one FPIR target among searches of one quality band; its other figures are of these alone."""
+
+    band: Band
+    quality_low: float
+    """The band's lower limit of quality, inclusive."""
+    quality_high: float
+    """Its upper limit, exclusive unless it is 100."""
+    fpir_measured: float
+    """FPIR(N, threshold) in the band, at most the target."""
 
 
 class Evaluation(Spec):
@@ -43,6 +61,10 @@ class Evaluation(Spec):
     """Aware UTC."""
     thresholds: tuple[PublishedThreshold, ...]
     """By ascending target; targets that the searches could not support are absent."""
+    bands: tuple[PublishedBand, ...] = ()
+    """By band and ascending target, as above; those of D tell what its refusal is based on."""
+    band_limits: tuple[float, float, float] | None = None
+    """Least quality of A, B and C in `bands`; None: no bands were measured."""
     limits: tuple[GateFigure, ...]
     """The declared limits, with what was measured."""
     approved_for_use: bool
@@ -60,6 +82,25 @@ def threshold_for(evaluation: Evaluation | None, target: float, *, where: str) -
             return published.threshold
     known = ", ".join(f"{published.fpir:g}" for published in evaluation.thresholds) or "none"
     raise PlanError(f"{where} has no threshold for FPIR {target:g} (there are: {known}); evaluate with that target")
+
+
+def threshold_for_band(evaluation: Evaluation | None, band: Band, target: float, *, where: str) -> PublishedBand:
+    """The published threshold of a band for an FPIR target. PlanError when there is none, and for D, which has one only
+    to be told.
+    """
+    if band == "D":
+        raise PlanError(f"{where}: probes of band D are not searched; give better pictures, or lower the limit of C")
+    bands = evaluation.bands if evaluation else ()
+    found = next((published for published in bands if (published.band, published.fpir) == (band, target)), None)
+    if found is not None:
+        return found
+    if not bands:
+        raise PlanError(f"{where} has no published thresholds of quality bands; {REMEDY} of every quality")
+    known = ", ".join(f"{published.band} {published.fpir:g}" for published in bands if published.band != "D") or "none"
+    raise PlanError(
+        f"{where} has no threshold of band {band} for FPIR {target:g} (there are: {known}); evaluate with that target "
+        "and more searches, at that quality, of people who are not in the gallery"
+    )
 
 
 def check_current(evaluation: Evaluation | None, templates: int, grown_most: float, *, where: str) -> None:

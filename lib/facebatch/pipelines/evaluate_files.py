@@ -10,6 +10,7 @@ from facebatch.evaluate.differentials import Differentials
 from facebatch.evaluate.limits import approved
 from facebatch.evaluate.report import CostRow, Occasion, Report
 from facebatch.gallery.figures import GateFigure
+from facebatch.pipelines.evaluate_band_rows import band_rows
 from facebatch.pipelines.evaluate_group_rows import group_rows
 from facebatch.pipelines.evaluate_rows import Row, rows_of
 from facebatch.schemas import COSTS, FIGURES
@@ -57,6 +58,7 @@ def costs_table(costs: Sequence[CostRow]) -> pa.Table:
 
 def _rows(report: Report, differentials: Differentials | None) -> Iterator[Row]:
     yield from rows_of(report)
+    yield from band_rows(report.bands) if report.bands else ()
     yield from group_rows(differentials) if differentials else ()
 
 

@@ -18,6 +18,16 @@ GLOSSARY: Final = (
     ("Selectivity", "Mean number of false candidates of a non-mated search: what people have to reject."),
     ("FMR: false match", "Share of comparisons of two different people at or above T. One search is N comparisons."),
     ("FNMR: false non-match", "Share of comparisons of two photos of one person that are below T."),
+    (
+        "Quality",
+        "A number from 0 to 100 that the system gives the picture of a face: size, sharpness, light, pose and the "
+        "like. It says nothing about the person.",
+    ),
+    (
+        "Quality band",
+        "Pictures of about one quality: A good, B fair, C poor, D too poor to be searched. Each has a threshold of its "
+        "own, so that false alarms are equally rare in all of them.",
+    ),
     ("FTE, FTX", "Failure to enrol, failure to extract: photos of the gallery, or searched, that gave no template."),
     (
         "95 % interval",

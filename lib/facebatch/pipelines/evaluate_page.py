@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from facebatch.evaluate import group_words, words
+from facebatch.cases.bands import WORDS
+from facebatch.evaluate import band_words, group_words, words
+from facebatch.evaluate.band_plots import plot_band_alarms, plot_band_misses, plot_band_thresholds
 from facebatch.evaluate.det_plot import plot_det
 from facebatch.evaluate.differentials import Differentials, GroupDifferentials, LevelDifferentials
 from facebatch.evaluate.error_rates import IdentificationFigures
@@ -77,7 +79,9 @@ def render(
         obtained=_OBTAINED,
         costs=costs,
         glossary=GLOSSARY,
+        band_meanings=WORDS,
         say=words,
+        band_say=band_words,
         group_say=group_words,
     )
 
@@ -136,6 +140,9 @@ def _plots(report: Report) -> Iterator[Plot]:
         plot_growth(report, "fpir"),
         plot_growth(report, "fnir"),
         plot_discard(report),
+        plot_band_thresholds(report),
+        plot_band_misses(report),
+        plot_band_alarms(report),
     )
     yield from (plot for plot in drawn if plot is not None)
 

@@ -57,9 +57,9 @@ def rows_of(report: Report) -> Iterator[Row]:
     yield from _both_ways(Row("rank_one_miss", rank=1), figures.investigation)
     yield from _reasons(Row("misses"), figures.misses, figures.investigation.counted)
     for point in figures.targets:
-        yield from _target(point, report.minutes)
+        yield from target_rows(point, report.minutes)
     for rates in figures.thresholds:
-        yield from _rates(_at(None, rates.threshold), rates, report.minutes)
+        yield from rates_rows(None, rates, report.minutes)
     yield from _growth(report)
     yield from _drawn(report)
 
@@ -111,7 +111,8 @@ def _at(target: float | None, threshold: float) -> Row:
     return Row("", target=target, threshold=finite(threshold), words=words)
 
 
-def _target(point: TargetPoint, minutes: float) -> Iterator[Row]:
+def target_rows(point: TargetPoint, minutes: float) -> Iterator[Row]:
+    """The threshold for a target with what it gives, or why there is none."""
     row = Row("threshold", target=point.target, n=point.searches, people=point.people, words=point.words)
     if point.rates is None or point.threshold is None:
         yield row
@@ -121,11 +122,12 @@ def _target(point: TargetPoint, minutes: float) -> Iterator[Row]:
     yield replace(
         row, value=finite(point.threshold), low=finite(low), high=finite(high), method="bootstrap", words=words
     )
-    yield from _rates(_at(point.target, point.threshold), point.rates, minutes)
+    yield from rates_rows(point.target, point.rates, minutes)
 
 
-def _rates(row: Row, rates: ErrorRates, minutes: float) -> Iterator[Row]:
+def rates_rows(target: float | None, rates: ErrorRates, minutes: float) -> Iterator[Row]:
     """What a threshold gives."""
+    row = _at(target, rates.threshold)
     yield from _both_ways(replace(row, figure="fnir"), rates.fnir)
     yield from _both_ways(replace(row, figure="fpir"), rates.fpir)
     load = rates.selectivity

@@ -7,19 +7,20 @@ from pathlib import PurePosixPath
 import polars as pl
 import pyarrow as pa
 
-from facebatch.errors import ConfigError, CorruptError, NotFoundError
-from facebatch.evaluate.findings import Finding, find
+from facebatch.errors import ConfigError, CorruptError
+from facebatch.evaluate.findings import Finding, find, located
 from facebatch.evaluate.inputs import PAIRS, Inputs, lazy
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import PartFile, read_part
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.gallery.tombstones import joined, read_tables
-from facebatch.images.source import SourceSpec
-from facebatch.pipelines.evaluate_failed import given_with
-from facebatch.pipelines.retention_deleted import require_in_time, require_undeleted
+from facebatch.pipelines.evaluate_authorise import Leave, admit, guard
+from facebatch.pipelines.evaluate_failed import given_with, label_key, shards_with, unsearched
+from facebatch.pipelines.evaluate_quality import with_quality
+from facebatch.pipelines.result_erased import require_whole
+from facebatch.pipelines.retention_deleted import require_undeleted
 from facebatch.pipelines.scanning import probe_ids
-from facebatch.pipelines.search import SearchManifest, find_search, probe_templates, read_candidates
-from facebatch.schemas import Outcome
+from facebatch.pipelines.search import SearchManifest, probe_templates, read_candidates, read_outcomes
 from facebatch.storage.open import open_store, split_object
 from facebatch.storage.parquet import read_table
 from facebatch.storage.settings import S3Spec
@@ -36,7 +37,6 @@ _PEOPLE: dict[str, pl.DataType | type[pl.DataType]] = {
     "subject_id": pl.String,
     "groups": PAIRS,
 }
-_QUALITIES = ("quality_inter_eye", "quality_sharpness", "quality_luminance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,45 +68,56 @@ class Material:
     """Of `findings`, those for which the lists cannot speak for the gallery."""
 
 
-def read_material(
-    search: str, truth: str | None, subjects: str | None, s3: S3Spec, probes: SourceSpec | None = None
-) -> Material:
-    """Read a finished search with its labels.
+def read_material(search: str, leave: Leave) -> Material:
+    """Read a finished search with its labels; recorded, before a list of it is read.
 
-    `truth` is a .parquet or .csv file of `schemas.TRUTH`; None: a probe is mated when the subject it was given with is
-    in the gallery; of probes without a template only their source, `probes`, tells that. `subjects` is such a file of
-    all who were to be enrolled: subject_id, and labels; None: those who are. In both, a column `group_<variable>` holds
-    labels, as a map `groups` does. A probe failed when the search says so or the column `failed` of `truth`.
-    NotFoundError for a search that is not finished, CorruptError and ConfigError for files that cannot be read.
+    `truth` of the config is a .parquet or .csv file of `schemas.TRUTH`; None: a probe is mated when the subject it was
+    given with is in the gallery; of probes without a template only their source, `probes`, tells that. `subjects` is
+    such a file of all who were to be enrolled: subject_id, and labels; None: those who are. In both, a column
+    `group_<variable>` holds labels, as a map `groups` does. A probe failed when the search says so or the column
+    `failed` of `truth`; one that was refused is in neither. Errors as `evaluate_authorise.admit`; CorruptError and
+    ConfigError for files that cannot be read.
     """
-    store = open_store(search, s3)
-    require_undeleted(store)
-    manifest = find_search(store)
-    if manifest is None:
-        raise NotFoundError(f"{store.uri} holds no finished search; give the folder that `facebatch match` told")
-    require_in_time(store, manifest.request.authority.pending_until)
-    gallery = open_store(manifest.gallery, s3)
+    truth, subjects, s3 = leave.config.truth, leave.config.subjects, leave.config.s3
+    store, gallery = open_store(search, s3), leave.gallery
+    manifest = admit(store, leave)
+    require_whole(store, manifest.erased)
     snapshot = snapshots.read(gallery, manifest.snapshot)
     enrolled, findings = enrolled_subjects(live_templates(gallery, snapshot))
-    labels = None if truth is None else read_labels(truth, s3, "probe_id")
-    failed = _failed(store, manifest)
-    given = None if truth is not None or probes is None else given_with(frozenset(failed["probe_id"]), probes, s3)
+    where = origins(store.uri, truth or store.uri, subjects or gallery.uri)
+    lost = unsearched(_frame(read_outcomes(store, manifest).select(["image_id", "outcome", "faces_kept", "rejected"])))
+    labels = None if truth is None else _without(read_labels(truth, s3, "probe_id"), lost.refused)
+    given = None if truth is not None else _given(lost.failed, store, snapshot, leave)
+    known, noticed = (
+        with_quality(labels, store, manifest.model)
+        if labels is not None
+        else (_truth_of_probes(store, manifest, enrolled, given), ())
+    )
     inputs = Inputs(
         candidates=lazy(read_candidates(store, manifest)),
-        truth=_truth_of_probes(store, manifest, enrolled, given) if labels is None else labels.lazy(),
+        truth=known,
         gallery=all_subjects(enrolled, subjects, s3).lazy(),
         length=manifest.length,
         floor=manifest.floor,
-        failed=pl.concat([failed.lazy(), *([] if labels is None else [said_to_fail(labels)])], how="vertical_relaxed"),
-        origins=origins(store.uri, truth or store.uri, subjects or gallery.uri),
+        failed=pl.concat(
+            [lost.failed.to_frame().lazy(), *([] if labels is None else [said_to_fail(labels)])], how="vertical_relaxed"
+        ),
+        origins=where,
     )
     origin = Origin(manifest.gallery, manifest.search_id, manifest.model, manifest.model_name)
-    return Material(origin, snapshot, inputs, findings, manifest)
+    return Material(origin, snapshot, inputs, (*findings, *located((*noticed, *lost.findings), where)), manifest)
 
 
 def origins(candidates: str, truth: str, gallery: str) -> dict[str, str]:
     """`Inputs.origins` of three URIs."""
-    return {"candidates": candidates, "lists": candidates, "truth": truth, "failed": truth, "gallery": gallery}
+    return {
+        "candidates": candidates,
+        "lists": candidates,
+        "probes": candidates,
+        "truth": truth,
+        "failed": truth,
+        "gallery": gallery,
+    }
 
 
 def live_templates(store: ObjectStore, snapshot: Snapshot) -> pl.DataFrame:
@@ -216,7 +227,7 @@ def _truth_of_probes(
     given = _frame(table).select(
         pl.Series("probe_id", probe_ids(table).to_pylist(), pl.String),
         pl.col("subject_id").alias("person_id"),
-        pl.min_horizontal(*_QUALITIES).alias("quality"),
+        "quality",
         "groups",
     )
     known = enrolled.select("subject_id").drop_nulls().with_columns(person_id="subject_id")
@@ -224,13 +235,19 @@ def _truth_of_probes(
     return everything.join(known, on="person_id", how="left", maintain_order="left").lazy()
 
 
-def _failed(store: ObjectStore, manifest: SearchManifest) -> pl.DataFrame:
-    """Probe images that gave no template; a second image of one id is no probe of its own."""
-    part = manifest.outcomes_file
-    table = read_table(read_part(store, part), kind="ledger", origin=part.key)
-    outcomes = _frame(table.select(["image_id", "outcome", "faces_kept"]))
-    failed = (pl.col("faces_kept") == 0) & (pl.col("outcome") != Outcome.DUPLICATE_MEMBER.value)
-    return outcomes.filter(failed).select(probe_id="image_id")
+def _without(labels: pl.DataFrame, refused: pl.Series) -> pl.DataFrame:
+    return labels.filter(~pl.col("probe_id").cast(pl.String).is_in(refused.implode()))
+
+
+def _given(failed: pl.Series, store: ObjectStore, snapshot: Snapshot, leave: Leave) -> pl.DataFrame | None:
+    """Labels of failed probes by their source; None where that is not given."""
+    probes, s3 = leave.config.probes, leave.config.s3
+    if probes is None:
+        return None
+    names = frozenset(failed)
+    shards = shards_with(names, probes, s3)
+    allowed = guard(leave, store.uri, snapshot, (label_key(shard, probes) for shard in shards))
+    return given_with(names, shards, probes, s3, allowed)
 
 
 def _people(store: ObjectStore, part: PartFile) -> pl.DataFrame:
