@@ -1,6 +1,6 @@
 """`facebatch policy`: check packs of rules, explain what they decide, and what another set would change."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +9,15 @@ from cyclopts import App
 
 from facebatch.cli_output import Flat, Output, plain, words
 from facebatch.errors import ConfigError, StopError
-from facebatch.governance.explain import explain as explain_verdict
+from facebatch.governance.explain import explain as explain_decision
 from facebatch.governance.obligations import asked
-from facebatch.governance.verdict import Verdict, decide
+from facebatch.governance.policy import Decision, decide
+from facebatch.governance.probe_rules import Stated
 from facebatch.pipelines import policy_check, policy_diff, policy_files, policy_past
 from facebatch.pipelines.policy_check import PackLint
 from facebatch.pipelines.policy_diff import Outcome, PolicyDiff
 from facebatch.pipelines.policy_past import PastRequest
+from facebatch.pipelines.probe_facts import read_probe_facts
 from facebatch.spec import Spec
 from facebatch.storage.open import open_store
 from facebatch.storage.settings import S3Spec
@@ -30,9 +32,11 @@ class PastSpec(Spec):
     """Where past requests are read from: one of the two."""
 
     requests: Path | None = None
-    """A JSON Lines file of past requests: id, at, request."""
+    """A JSON Lines file of past requests: id, at, request, and by probe id what was stated of single probes
+    (stated)."""
     results: str | None = None
-    """Root of the results of searches: the request of each finished one, a local path or s3://bucket/prefix."""
+    """Root of the results of searches, a local path or s3://bucket/prefix: the request of each finished one, with what
+    was stated of its single probes."""
     s3: S3Spec = S3Spec()
 
     def read(self) -> list[PastRequest]:
@@ -40,12 +44,25 @@ class PastSpec(Spec):
         if self.requests is not None and self.results is None:
             return policy_past.read_lines(self.requests)
         if self.results is not None and self.requests is None:
-            return policy_past.read_results(open_store(self.results, self.s3))
+            return policy_past.read_results(open_store(self.results, self.s3), self.s3)
         raise ConfigError("give the past requests with --requests FILE or with --results URI, one of the two")
 
 
+class ProbesSpec(Spec):
+    """What is stated of single probes."""
+
+    probe_facts: str | None = None
+    """As in match: a .csv, .jsonl or .parquet file of facts of single probes. Absent: the request speaks for all."""
+    s3: S3Spec = S3Spec()
+
+    def read(self) -> Mapping[str, Stated]:
+        """The facts by probe id."""
+        return {} if self.probe_facts is None else read_probe_facts(self.probe_facts, self.s3).facts
+
+
 Past = Annotated[PastSpec, Flat]
-_UNSAID = PastSpec()
+Probes = Annotated[ProbesSpec, Flat]
+_UNSAID, _UNSTATED = PastSpec(), ProbesSpec()
 
 
 @policy_app.command
@@ -81,8 +98,12 @@ def run_tables(packs: Path, /, *, output: Output = Output()) -> None:
 
 
 @policy_app.command
-def explain(request: Path, /, *, packs: Path, at: str | None = None, output: Output = Output()) -> None:
+def explain(
+    request: Path, /, *, packs: Path, probes: Probes = _UNSTATED, at: str | None = None, output: Output = Output()
+) -> None:
     """Print what packs decide about a request, every reason with its citation, and how each rule came out.
+
+    The built-in floor decides beside the packs, as in every search: purpose, case and requester must be stated.
 
     Parameters
     ----------
@@ -96,13 +117,15 @@ def explain(request: Path, /, *, packs: Path, at: str | None = None, output: Out
     output.start()
     facts = policy_files.read_request(request)
     when = policy_files.moment(at, datetime.now(UTC))
-    verdict = decide(policy_files.read_packs(packs), facts, when)
-    output.tell(explain_verdict(verdict), _told(verdict))
+    decision = decide(facts, policy_files.read_packs(packs), when, probes.read())
+    output.tell(explain_decision(decision), _told(decision))
 
 
 @policy_app.command
 def diff(before: Path, after: Path, /, *, past: Past = _UNSAID, output: Output = Output()) -> None:
     """Print which past requests are decided differently by another set of packs.
+
+    The built-in floor decides beside both, and the facts that were stated of single probes count as they did then.
 
     Parameters
     ----------
@@ -124,15 +147,21 @@ def _linted(found: Sequence[PackLint]) -> Iterator[str]:
     yield f"{len(found)} packs, 0 faults, {sum(len(pack.warnings) for pack in found)} warnings"
 
 
-def _told(verdict: Verdict) -> dict[str, object]:
+def _told(decision: Decision) -> dict[str, object]:
+    others = decision.refusals.others
     return {
-        "allowed": verdict.allowed,
-        "at": verdict.situation.at.isoformat(),
-        "denials": [plain(denial) for denial in verdict.denials],
-        "permits": list(verdict.permits),
-        "obligations": asked(verdict.obligations),
-        "warnings": list(verdict.warnings),
-        "packs": {found.pack.id: found.pack.digest() for found in verdict.findings},
+        "allowed": decision.allowed,
+        "at": decision.at.isoformat(),
+        "denials": [plain(denial) for denial in decision.denials],
+        "permits": list(decision.verdict.permits),
+        "obligations": asked(decision.obligations),
+        "warnings": list(decision.verdict.warnings),
+        "packs": decision.digests,
+        "probes": {
+            "stated": len(decision.stated),
+            "refused": {probe: found.reason for probe, found in decision.refusals.named.items() if found is not None},
+            "others_refused": None if others is None else others.reason,
+        },
     }
 
 
@@ -141,10 +170,13 @@ def _differences(found: PolicyDiff) -> Iterator[str]:
         yield each.id
         yield f"  before: {_outcome(each.before)}"
         yield f"  after:  {_outcome(each.after)}"
+        if each.probes:
+            yield f"  probes decided differently: {each.probes}"
     yield f"{len(found.changed)} of {found.requests} past requests decided differently"
 
 
 def _outcome(outcome: Outcome) -> str:
     if not outcome.allowed:
         return f"refused by {', '.join(outcome.denied_by)}"
-    return f"allowed; obligations: {words(outcome.obligations)}"
+    refused = f"; probes refused: {outcome.refused}, by {', '.join(outcome.refused_by)}" if outcome.refused else ""
+    return f"allowed{refused}; obligations: {words(outcome.obligations)}"

@@ -62,12 +62,13 @@ BEFORE = (
     b'f5d5bdb263d10d023e9738c7129707fa02d1c7b0582a4dfa9d8d3d2d688812c6","purpose":null,"resource":"snapshot:1",'
     b'"seq":2,"subjects":["p-00000000000000000000000000000000"]}'
 )
-"""Recorded before events could state offences, authority, gallery and probes."""
+"""Recorded before events could state offences, authority, gallery, probes, the search's purpose and packs."""
 
 
 def test_an_event_of_before_there_were_more_fields_is_whole() -> None:
     event = open_event(BEFORE, origin="o")
     assert (event.offences, event.authority, event.gallery_source, event.probes) == (None, None, None, None)
+    assert (event.search_purpose, event.packs) == (None, None)
     assert dump(event) == BEFORE
     with pytest.raises(CorruptError, match="not what its hash"):
         open_event(BEFORE.replace(b'"seq":2', b'"probes":null,"seq":2'), origin="o")
@@ -83,7 +84,16 @@ def test_what_an_event_states_of_the_request_is_under_its_hash() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"offences": ("robbery of J. Doe",)}, {"authority": "J. Doe"}, {"gallery_source": "J"}, {"probes": -1}]
+    "wrong",
+    [
+        {"offences": ("robbery of J. Doe",)},
+        {"authority": "J. Doe"},
+        {"gallery_source": "J"},
+        {"probes": -1},
+        {"packs": {"J. Doe": "ab" * 32}},
+        {"packs": {"us-md": "J. Doe"}},
+        {"search_purpose": "J"},
+    ],
 )
 def test_what_an_event_states_of_the_request_is_of_closed_lists(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

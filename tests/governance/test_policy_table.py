@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from facebatch.governance import policy
 from facebatch.governance.cases import check_cases
 from facebatch.governance.explain import explain
 from facebatch.governance.facts import Facts, with_changes
@@ -61,13 +62,13 @@ NGO = {"purpose": "missing_child", "requester.sector": "child_protection_ngo", "
     ],
 )
 def test_the_decision_table(changes: dict[str, Any], day: str, denied_by: list[str]) -> None:
-    verdict = decide(
-        CHOSEN, with_changes(USUAL, changes), datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC)
-    )
+    facts, at = with_changes(USUAL, changes), datetime.fromisoformat(f"{day}T12:00:00+00:00")
+    verdict = decide(CHOSEN, facts, at)
     assert sorted(denial.rule for denial in verdict.denials) == denied_by
     assert all(denial.citation and denial.message for denial in verdict.denials)
-    text = explain(verdict)
+    text = explain(policy.decide(facts, CHOSEN, at))
     assert text.startswith("REFUSED" if denied_by else "ALLOWED")
+    assert "\nfloor 1 (the floor of facebatch): in scope\n" in text
     assert all(f"refused by {denial.rule}: {denial.message} [{denial.citation}]" in text for denial in verdict.denials)
 
 
@@ -82,6 +83,21 @@ def test_every_source_of_the_definitions_has_a_pack() -> None:
 def test_no_spelling_of_a_place_escapes_its_pack(place: str) -> None:
     verdict = decide([PACKS["sf-19b"]], with_changes(USUAL, {"requester.jurisdiction": place}), DAY)
     assert [denial.rule for denial in verdict.denials] == ["sf-19b.ban"]
+
+
+@pytest.mark.parametrize("place", ["US-CA", "us", "US-ca"])
+def test_nobody_escapes_a_city_by_saying_less_of_the_place(place: str) -> None:
+    pack, facts = PACKS["sf-19b"], with_changes(USUAL, {"requester.jurisdiction": place})
+    verdict = decide([pack], facts, DAY)
+    (denial,) = verdict.denials
+    assert (denial.rule, denial.missing, denial.inexact) == ("sf-19b.ban", (), ("requester.jurisdiction",))
+    text = explain(policy.decide(facts, [pack], DAY))
+    assert "to be stated more exactly: requester.jurisdiction" in text
+    assert f"requester.jurisdiction lies within US-CA-SF: unknown (it is {place})" in text
+    said = pack.applies[0].model_copy(update={"less_exact": "outside"})
+    otherwise = pack.model_copy(update={"applies": (said, *pack.applies[1:])})
+    assert decide([otherwise], facts, DAY).allowed
+    assert otherwise.digest() != pack.digest()
 
 
 @pytest.mark.parametrize("place", ["San Francisco", "US_CA_SF", "US-CA-", "USA", "US-CA-" + "S" * 19])

@@ -22,7 +22,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 VALUES: Mapping[str, tuple[Any, ...]] = {
     "purpose": ("missing_child", "system_test", "criminal_investigation"),
     "requester.sector": ("law_enforcement", "private"),
-    "requester.jurisdiction": ("US-MD", "US-MD-BALTIMORE", "US-MDX", "DE"),
+    "requester.jurisdiction": ("US", "US-MD", "US-MD-BALTIMORE", "US-MDX", "DE"),
     "requester.training_date": (date(2026, 11, 1), date(2020, 1, 1)),
     "offence.categories": ((), ("theft",), ("violent_crime", "felony")),
     "media.live": (True, False),
@@ -34,6 +34,7 @@ CHOICES: tuple[Mapping[str, Any], ...] = (
     {"fact": "purpose", "op": "equals", "value": "criminal_investigation"},
     {"fact": "requester.sector", "op": "none_of", "value": ["private"]},
     {"fact": "requester.jurisdiction", "op": "within", "value": ["US-MD"]},
+    {"fact": "requester.jurisdiction", "op": "within", "value": ["US-MD-BALTIMORE", "DE"]},
     {"fact": "requester.training_date", "op": "max_age_days", "value": 365},
     {"fact": "offence.categories", "op": "one_of", "value": ["violent_crime"]},
     {"fact": "media.live", "op": "equals", "value": True},
@@ -96,6 +97,17 @@ def test_a_stated_fact_only_takes_denials_away(made: list[PackSpec], facts: Fact
     changed = {denial.rule: denial for denial in before.denials if denial.rule not in reasons(after)}
     assert all(name in denial.missing for denial in changed.values())
     assert all(denial.message and denial.citation and name not in denial.missing for denial in after.denials)
+    assert merge([before.obligations, after.obligations]) == before.obligations
+
+
+@given(packs(), FACTS, st.sampled_from([("US", "US-MD"), ("US", "US-MD-BALTIMORE"), ("US-MD", "US-MD-BALTIMORE")]))
+def test_a_place_stated_more_exactly_only_takes_denials_away(
+    made: list[PackSpec], facts: Facts, places: tuple[str, str]
+) -> None:
+    before, after = (decide(made, with_changes(facts, {"requester.jurisdiction": place}), NOON) for place in places)
+    assert reasons(after) <= reasons(before)
+    changed = {denial.rule: denial for denial in before.denials if denial.rule not in reasons(after)}
+    assert all(denial.inexact == ("requester.jurisdiction",) for denial in changed.values())
     assert merge([before.obligations, after.obligations]) == before.obligations
 
 
@@ -183,7 +195,7 @@ def test_each_pack_that_denies_by_default_needs_a_permit_of_its_own() -> None:
 
 
 def test_a_late_review_warns_then_denies() -> None:
-    late = pack_of("p", rule("forbid", "live", when=[CHOICES[6]]), grace_days=30)
+    late = pack_of("p", rule("forbid", "live", when=[CHOICES[7]]), grace_days=30)
     facts = with_changes(Facts(), {"media.live": False})
     days = [date(2027, 1, 1), date(2027, 1, 2), date(2027, 1, 31), date(2027, 2, 1)]
     found = [decide([late], facts, datetime.combine(day, NOON.timetz())) for day in days]
@@ -201,6 +213,14 @@ def test_two_packs_of_one_id_are_refused() -> None:
     [
         ({"fact": "requester.jurisdiction", "op": "within", "value": ["US-MD"]}, "US-MD-BALTIMORE", True),
         ({"fact": "requester.jurisdiction", "op": "within", "value": ["US-MD"]}, "US-MDX", False),
+        ({"fact": "requester.jurisdiction", "op": "within", "value": ["US-MD"]}, "us", None),
+        ({"fact": "requester.jurisdiction", "op": "within", "value": ["US-MD", "US"]}, "us", True),
+        ({"fact": "requester.jurisdiction", "op": "within", "value": ["US-CA-SF"]}, "US-C", False),
+        (
+            {"fact": "requester.jurisdiction", "op": "within", "value": ["US-CA-SF"], "less_exact": "outside"},
+            "US-CA",
+            False,
+        ),
         ({"fact": "offence.categories", "op": "one_of", "value": ["theft"]}, ("felony", "theft"), True),
         ({"fact": "offence.categories", "op": "none_of", "value": ["theft"]}, (), True),
         ({"fact": "authority.expires", "op": "not_passed"}, NOON.date(), False),
@@ -232,6 +252,7 @@ def test_a_condition(condition: dict[str, Any], fact: object, expected: bool | N
         ({"fact": "purpose", "op": "one_of", "value": "missing_child"}, "a list is expected"),
         ({"fact": "probe.count", "op": "at_most", "value": "many"}, "a number is expected"),
         ({"fact": "case_id", "op": "known", "value": True}, "takes no value"),
+        ({"fact": "purpose", "op": "equals", "value": "system_test", "less_exact": "outside"}, "is for within"),
     ],
 )
 def test_a_condition_that_makes_no_sense_is_refused(condition: dict[str, Any], words: str) -> None:

@@ -52,7 +52,8 @@ def test_each_class_has_a_clock_of_its_own_that_counts_from_the_run_of_its_day()
     assert due(decided(), midnight + 1 * DAY - timedelta(microseconds=1), **clocks) == {}
     for days, classes in enumerate((["probe_media"], ["probe_templates"], [LISTS], ["leads"]), start=1):
         found = due(decided(), midnight + days * DAY, **clocks)
-        assert len(found) == days
+        assert len(found) == days + 1
+        assert found["sheets"] == ("clock", DECIDED + 1 * DAY)
         assert [found[name] for name in classes] == [("clock", DECIDED + days * DAY)]
 
 
@@ -60,6 +61,7 @@ def test_the_shorter_of_settings_and_packs_wins() -> None:
     packs = decided(obligations=WEEK)
     later = DECIDED + 40 * DAY
     assert due(packs, later) == {
+        "sheets": ("policy", DECIDED + 7 * DAY),
         "probe_media": ("policy", DECIDED + 7 * DAY),
         "probe_templates": ("policy", DECIDED + 7 * DAY),
         LISTS: ("policy", DECIDED + 30 * DAY),
@@ -110,7 +112,7 @@ def test_a_deletion_that_began_is_finished_for_the_reason_it_began_for() -> None
 
 def test_days_beyond_the_calendar_never_come() -> None:
     far = decided(obligations=Obligations(retain_probe_days=10**9, retain_candidates_days=0))
-    assert due(far, DECIDED).keys() == {LISTS}
+    assert due(far, DECIDED).keys() == {"sheets", LISTS}
 
 
 @pytest.mark.parametrize(
@@ -196,3 +198,36 @@ def test_nothing_is_due_before_the_end_of_its_day_and_no_deadline_before_it_pass
     for found in find_due(search, spec, at(now)):
         assert found.since < at(now).day_end or found.reason == "refused"
         assert found.reason != "not_authorised" or found.since <= now
+
+
+def test_sheets_go_with_probes_or_with_lists_whichever_goes_first() -> None:
+    later = DECIDED + 40 * DAY
+    for clocks, days in (
+        ({"probe_media_days": 3, "candidate_lists_days": 9}, 3),
+        ({"probe_media_days": 9, "candidate_lists_days": 3}, 3),
+        ({"candidate_lists_days": 9}, 9),
+    ):
+        assert due(decided(), later, **clocks)["sheets"] == ("clock", DECIDED + days * DAY)
+    assert "sheets" not in due(decided(), later, probe_templates_days=1, leads_days=1)
+    begun = decided(begun={"probe_media": Due("probe_media", "clock", DECIDED)})
+    assert due(begun, DECIDED)["sheets"] == ("clock", DECIDED)
+
+
+def test_what_was_revoked_goes_at_once_where_packs_purge_and_else_with_its_days() -> None:
+    revoked = {"authorised_at": DECIDED, "pending_until": DECIDED + DAY, "revoked_at": DECIDED + 2 * DAY}
+    purged = decided(obligations=Obligations(purge_unlawful=True), **revoked)
+    assert due(purged, DECIDED + 3 * DAY) == dict.fromkeys(CLASSES, ("revoked", DECIDED + 2 * DAY))
+    kept = decided(obligations=WEEK, **revoked)
+    assert due(kept, DECIDED + 3 * DAY) == {}
+    assert due(kept, DECIDED + 8 * DAY).keys() == {"sheets", "probe_media", "probe_templates"}
+    assert due(decided(obligations=Obligations(purge_unlawful=True)), DECIDED + 3 * DAY) == {}
+
+
+def test_of_an_unfinished_search_the_days_of_its_packs_count_and_those_of_the_settings_do_not() -> None:
+    running = decided(certified=False, obligations=WEEK, written_at=DECIDED + 7 * DAY)
+    clocks = {"probe_media_days": 1, "probe_templates_days": 1, "candidate_lists_days": 1, "leads_days": 1}
+    assert due(running, DECIDED + 5 * DAY, **clocks) == {}
+    found = due(running, DECIDED + 8 * DAY, **clocks)
+    assert found.keys() == {"sheets", "probe_media", "probe_templates"}
+    assert {reason for reason, _ in found.values()} == {"policy"}
+    assert due(running, DECIDED + 37 * DAY)["leads"] == ("unfinished", DECIDED + 37 * DAY)

@@ -35,11 +35,11 @@ from worlds import QUIET, REQUEST, World
 pytestmark = pytest.mark.integration
 
 
-def events(world: World, action: str) -> list[AuditEvent]:
-    """Those of one kind in the gallery's chain, which is whole."""
+def events(world: World, *actions: str) -> list[AuditEvent]:
+    """Those of these kinds in the gallery's chain, which is whole."""
     store = LocalStore(world.root / "gallery")
     assert audit_chain.verify(store) == []
-    return [event for event in audit_chain.read_chain(store) if event.action == action]
+    return [event for event in audit_chain.read_chain(store) if event.action in actions]
 
 
 def pack(folder: Path, **changes: object) -> PolicySpec:
@@ -203,6 +203,33 @@ def test_a_refusal_is_recorded_and_names_every_rule(searchable: World, tmp_path:
     assert [event.decision for event in events(searchable, "decision")] == ["denied"]
     run(searchable, policy=spec, request=with_changes(REQUEST, {"media.live": False}))
     assert [event.decision for event in events(searchable, "decision")] == ["denied", "allowed"]
+
+
+def test_packs_whose_review_is_due_are_warned_of_once(
+    searchable: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = pack(tmp_path, obligations={"reviewers": 2})
+    path, yesterday = Path(spec.packs[0]), datetime.now(UTC).date() - timedelta(days=1)
+    path.write_text(path.read_text().replace("2999-01-01", yesterday.isoformat()))
+    run(searchable, policy=spec)
+    assert [line for line in caplog.messages if "was to be reviewed" in line] == [
+        f"pack tested was to be reviewed by {yesterday}; compare it with https://example.org and date it anew"
+    ]
+
+
+def test_other_packs_than_before_are_a_policy_change(searchable: World, tmp_path: Path) -> None:
+    run(searchable)
+    run(searchable)
+    spec = pack(tmp_path, obligations={"reviewers": 2})
+    run(searchable, policy=spec)
+    begins = Meanwhile("match", lambda: pack(tmp_path, obligations={"reviewers": 3}))
+    match.run(searchable.match(policy=spec, request=with_changes(REQUEST, {"case_id": "another"})), begins)
+    told = [event.action for event in events(searchable, "policy_change", "decision", "search")]
+    first = ["policy_change", "decision", "search", "decision"]  # the second run was of a finished search
+    assert told == [*first, "policy_change", "decision", "decision", "policy_change", "search"]
+    changes = events(searchable, "policy_change")
+    assert [sorted(event.packs or {}) for event in changes] == [["floor"], ["floor", "tested"], ["floor", "tested"]]
+    assert len({event.config_sha256 for event in changes}) == 3
 
 
 def test_a_dry_run_records_nothing(searchable: World) -> None:

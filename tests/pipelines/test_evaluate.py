@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from facebatch.cases.bands import BandSpec, published_limits
 from facebatch.cli import main
 from facebatch.config import EmbedConfig, EvaluateConfig, IndexConfig
 from facebatch.errors import ConfigError, GateError, PlanError, StopError
@@ -24,15 +25,15 @@ from facebatch.evaluate.report import ReportSpec
 from facebatch.evaluate.sufficiency import LeastSpec
 from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.gallery import snapshots
+from facebatch.gallery.evaluation import threshold_for_band
 from facebatch.images.source import FieldsSpec, SourceSpec
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, evaluate, index, match
 from facebatch.pipelines.evaluate import EvaluateReport
-from facebatch.pipelines.labelled import read_material
 from facebatch.pipelines.match import MatchReport
 from facebatch.storage.local import LocalStore
-from facebatch.storage.settings import S3Spec
 from page import Page
+from searched import material
 from worlds import LOCAL, QUIET, REQUEST
 
 pytestmark = pytest.mark.integration
@@ -169,7 +170,7 @@ def test_the_lists_of_a_search_as_bare_files_give_the_same_figures(
 ) -> None:
     _, results = evaluated
     search = search_of(results)
-    labels = read_material(search, None, None, S3Spec()).inputs.truth
+    labels = material(search).inputs.truth
     labels.with_columns(failed=pl.lit(False)).collect().write_parquet(tmp_path / "truth.parquet")
     limits = AllLimitsSpec(rank_one_miss_most=0.1)
     config = site.config(tmp_path, probes=None, results=None, search=search, exact=search, limits=limits)
@@ -264,6 +265,13 @@ def test_a_published_verdict_lets_match_search_at_its_threshold(
     assert head.evaluated is not None
     (published,) = head.evaluated.thresholds
     assert (published.fpir, published.searches, published.people) == (TARGET, 20, 20)
+    assert published.false_candidates is not None
+    assert published_limits(head.evaluated) == BandSpec()
+    good = threshold_for_band(head.evaluated, "A", TARGET, where="head")
+    assert (good.quality_low, good.searches) == (BandSpec().a, 20), "London portraits are all of the best band"
+    assert (good.threshold, good.low, good.high) == (published.threshold, published.low, published.high)
+    with pytest.raises(PlanError, match="no threshold of band C"):
+        threshold_for_band(head.evaluated, "C", TARGET, where="head")
     found = match.run(site_match(site, tmp_path), QUIET)
     assert isinstance(found, MatchReport)
     lists = pl.read_parquet(Path(found.results) / "candidates" / "*.parquet")
@@ -291,6 +299,14 @@ def test_a_limit_that_is_not_met_ends_the_run_after_the_report_and_the_verdict(
     gates = tmp_path / "gates.yaml"
     gates.write_text("fnir_at_fpir:\n  - {fpir: 0.01, fnir_most: 0.5}\nrank_one_miss_most: 0.1\n")
     where = ["--gallery", str(site.root / "gallery"), "--search", search_of(results), "--report", str(tmp_path / "r")]
+    where += [
+        "--request.purpose",
+        "quality_assurance",
+        "--request.case-id",
+        "A",
+        "--request.requester.agency",
+        "unit 4",
+    ]
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", *where, "--gate", str(gates), "--publish", "--quiet"])
     assert ended.value.code == 2
@@ -342,7 +358,7 @@ def test_a_search_of_another_gallery_is_refused(
 ) -> None:
     _, results = evaluated
     other = site.config(tmp_path, probes=None, search=search_of(results), gallery=str(tmp_path / "other"))
-    with pytest.raises(StopError, match=r"the search is of the gallery .*give that one"):
+    with pytest.raises(StopError, match=r"is of the gallery .*give that one"):
         evaluate.run(other, QUIET)
 
 

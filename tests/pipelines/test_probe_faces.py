@@ -2,11 +2,14 @@
 
 import pytest
 
+from facebatch.config import EvaluateConfig, MatchConfig
 from facebatch.errors import ConfigError, ForbiddenError
-from facebatch.faces.settings import FaceSpec
+from facebatch.faces.settings import CROWD, FaceSpec, ProbeFaceSpec
 from facebatch.governance.facts import Facts
 from facebatch.governance.obligations import Obligations
-from facebatch.pipelines.probe_faces import CROWD, probe_faces
+from facebatch.images.source import SourceSpec
+from facebatch.pipelines.probe_faces import probe_faces
+from facebatch.spec import parse
 
 NOTHING = Obligations()
 DESIGNATED = Obligations(designated_face_only=True)
@@ -17,6 +20,26 @@ def test_probes_have_a_crowd_guard_unless_a_stricter_one_is_set() -> None:
     assert probe_faces(spec, Facts(), NOTHING, designated=False) == spec.model_copy(update={"crowd": CROWD})
     strict = FaceSpec(crowd=1)
     assert probe_faces(strict, Facts(), NOTHING, designated=False) == strict
+
+
+def test_probes_are_of_one_face_unless_their_settings_state_otherwise() -> None:
+    spec = ProbeFaceSpec()
+    assert (spec.keep, spec.crowd) == ("only", CROWD)
+    assert MatchConfig.model_fields["faces"].default == EvaluateConfig.model_fields["faces"].default == spec
+    stated = parse(ProbeFaceSpec, {"detector_size": 320}, origin="faces")
+    assert (stated.keep, stated.crowd, stated.detector_size) == ("only", CROWD, 320)
+    assert probe_faces(spec, Facts(), DESIGNATED, designated=False) is not None
+
+
+@pytest.mark.parametrize(("stated", "keep"), [({}, "only"), ({"keep": "largest"}, "largest"), ({"pad": 0.5}, "only")])
+def test_settings_of_other_images_count_for_probes_as_far_as_they_state_something(
+    stated: dict[str, object], keep: str
+) -> None:
+    source = SourceSpec(uri="memory://probes")
+    config = MatchConfig(gallery="g", results="r", probes=source, faces=FaceSpec.model_validate(stated))
+    assert config.faces == ProbeFaceSpec.model_validate({"keep": keep, **stated})
+    again = MatchConfig(gallery="g", results="r", probes=source, faces=config.faces)
+    assert again.faces == config.faces
 
 
 @pytest.mark.parametrize("approver", [None, "", "  "])

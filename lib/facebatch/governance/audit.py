@@ -24,14 +24,17 @@ from facebatch.storage import layout
 from facebatch.storage.documents import canonical_digest, dump, load
 from facebatch.storage.store import ObjectStore
 
-Action = Literal["decision", "search", "review", "export", "deletion", "policy_change", "publish", "rollback"]
-"""The closed list of what is recorded."""
+Action = Literal[
+    "decision", "search", "evaluation", "review", "export", "deletion", "policy_change", "publish", "rollback"
+]
+"""The closed list of what is recorded. One that is added leaves chains of before as they are."""
 Verdict = Literal["allowed", "denied"]
 """What the policy said."""
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Actor = Annotated[str, StringConstraints(pattern=r"^(p-[0-9a-f]{32}|job:[a-z_]{1,32})$")]
 Resource = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}:([0-9]{1,12}|[0-9a-f]{16,64}|p-[0-9a-f]{32})$")]
+PackId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Place = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,23}$")]
 
 
@@ -81,7 +84,11 @@ class AuditFacts(Spec):
     gallery_source: GallerySource | None = Field(None, exclude_if=_is_unstated)
     """What the gallery searched was made from; None: not stated."""
     probes: Annotated[int, Field(ge=0)] | None = Field(None, exclude_if=_is_unstated)
-    """Probes of a search; None: not stated, or no search."""
+    """Probes of a search or an evaluation; None: not stated, or neither."""
+    search_purpose: Purpose | None = Field(None, exclude_if=_is_unstated)
+    """Of an evaluation, what the search was made for whose lists it reads; None: not stated, or no such search."""
+    packs: dict[PackId, Hash] | None = Field(None, exclude_if=_is_unstated)
+    """Of a policy change, sha256 of every pack that decides from then on, by its id; None: no change of packs."""
 
 
 class AuditEvent(AuditFacts):
@@ -103,6 +110,10 @@ class Anchor(Spec):
     hash: Hash
 
 
+BEGINNING = Anchor(seq=0, hash=GENESIS)
+"""Of a chain without events."""
+
+
 def append(store: ObjectStore, facts: AuditFacts) -> AuditEvent:
     """Record `facts` as the next event and return it as it stands.
 
@@ -110,17 +121,32 @@ def append(store: ObjectStore, facts: AuditFacts) -> AuditEvent:
     altered. RetryableError when the store did not say whether it was written: it may be there, and the same facts
     recorded again count once (`event_id`).
     """
-    head = _checked_head(store)
+    head = anchor(store)
     while True:
-        event = seal(facts, head)
-        if _put(store, event):
+        event = append_after(store, facts, head)
+        if event is not None:
             return event
         head = place(_read_after(store, head))
 
 
+def append_after(store: ObjectStore, facts: AuditFacts, head: Anchor) -> AuditEvent | None:
+    """Record `facts` as the event after `head`; None where there is another one. RetryableError as in `append`."""
+    event = seal(facts, head)
+    return event if _put(store, event) else None
+
+
 def anchor(store: ObjectStore) -> Anchor:
     """The end of the chain, to be kept elsewhere. CorruptError as in `append`."""
-    return _checked_head(store)
+    last = last_event(store)
+    return BEGINNING if last is None else place(last)
+
+
+def last_event(store: ObjectStore) -> AuditEvent | None:
+    """The one at the end of the chain; None where there is none. CorruptError as in `append`."""
+    seq = last_seq(store)
+    if not seq:
+        return None
+    return _read_after(store, place(read_event(store, seq - 1)) if seq > 1 else BEGINNING)
 
 
 def place(event: AuditEvent) -> Anchor:
@@ -161,12 +187,6 @@ def last_seq(store: ObjectStore) -> int:
     """The highest number there is; 0 for none."""
     numbers = (layout.audit_seq(info.key) for info in store.list(layout.AUDIT))
     return max((seq for seq in numbers if seq is not None), default=0)
-
-
-def _checked_head(store: ObjectStore) -> Anchor:
-    seq = last_seq(store)
-    before = place(read_event(store, seq - 1)) if seq > 1 else Anchor(seq=0, hash=GENESIS)
-    return place(_read_after(store, before)) if seq else before
 
 
 def _read_after(store: ObjectStore, before: Anchor) -> AuditEvent:

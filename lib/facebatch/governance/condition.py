@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from facebatch.governance.facts import FACTS, FactKind, FactType, FactValue
 from facebatch.spec import Spec
 
 Truth: TypeAlias = bool | None
-"""None = unknown."""
+"""None = unknown: the fact is, or it is a place that is stated less exactly than the test needs."""
 
 Operation = Literal[
     "equals",
@@ -39,6 +39,7 @@ _KINDS: Mapping[Operation, tuple[FactKind, ...]] = {
     "not_passed": ("date",),
     "known": ("text", "list", "flag", "number", "date"),
 }
+LessExact = Literal["unknown", "outside"]
 _NUMBERS = frozenset({"at_least", "at_most", "max_age_days", "min_age_days"})
 _MOST = 10**9
 """More days than the calendar has, and no number to compare with."""
@@ -59,6 +60,11 @@ class Situation:
         return self.at.date()
 
 
+def _is_usual(value: object) -> bool:
+    """Left out of what a pack says, so that packs written before it could be said keep their digest."""
+    return value == "unknown"
+
+
 class Condition(Spec):
     """One test of one fact."""
 
@@ -66,10 +72,13 @@ class Condition(Spec):
     """Dotted name, as in a request."""
     op: Operation
     """How it is tested. one_of, none_of: overlap, where the fact is a list. within: a place in, or equal to, one of
-    these, in upper or lower case. Ages are in days before the decision, negative ones after it. not_passed: the moment
-    lies after it. known: the fact is stated."""
+    these, in upper or lower case; and see less_exact. Ages are in days before the decision, negative ones after it.
+    not_passed: the moment lies after it. known: the fact is stated."""
     value: Any = None
     """Absent for not_passed and known; a list for one_of, none_of and within."""
+    less_exact: LessExact = Field("unknown", exclude_if=_is_usual)
+    """Of within, what a place is that is stated less exactly than one of these, as US-CA for US-CA-SF. unknown: it may
+    lie in it, so that nobody escapes by saying less; outside: it does not, for whoever is in it says so."""
 
     @model_validator(mode="after")
     def _sensible(self) -> "Condition":
@@ -80,17 +89,25 @@ class Condition(Spec):
             raise ValueError(f"unknown fact {self.fact!r}; {hint}")
         if fact.kind not in _KINDS[self.op]:
             raise ValueError(f"{self.op} cannot test {self.fact}, which is a {fact.kind}")
+        if self.op != "within" and self.less_exact != "unknown":
+            raise ValueError(f"less_exact is for within; {self.op} of {self.fact} takes none")
         fault = _value_fault(fact, self.op, self.value)
         if fault:
             raise ValueError(f"{self.op} of {self.fact}: {fault}")
         return self
 
     def holds(self, situation: Situation) -> Truth:
-        """Whether it does; None where the fact is unknown, but `known` is then false."""
+        """Whether it does; None where it cannot be told, but `known` of a fact that is unknown is false."""
         value = situation.facts.get(self.fact)
         if self.op == "known":
             return value is not None
-        return None if value is None else _TESTS[self.op](value, self.value, situation)
+        if value is None:
+            return None
+        holds = _TESTS[self.op](value, self.value, situation)
+        return None if self.op == "within" and not holds and self._may_lie_within(str(value)) else holds
+
+    def _may_lie_within(self, place: str) -> bool:
+        return self.less_exact == "unknown" and any(lies_within(inner, place) for inner in self.value)
 
 
 class Clause(Spec):
@@ -124,6 +141,12 @@ def any_of(clauses: Iterable[Clause], situation: Situation) -> Truth:
 def unstated(conditions: Iterable[Condition], situation: Situation) -> Iterator[str]:
     """Names of the facts tested that are unknown."""
     return (condition.fact for condition in conditions if condition.fact not in situation.facts)
+
+
+def inexact(conditions: Iterable[Condition], situation: Situation) -> Iterator[str]:
+    """Names of the facts tested that are stated, but less exactly than the test needs."""
+    known = (condition for condition in conditions if condition.fact in situation.facts)
+    return (condition.fact for condition in known if condition.holds(situation) is None)
 
 
 def lies_within(place: str, outer: str) -> bool:

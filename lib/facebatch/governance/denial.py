@@ -15,3 +15,12 @@ class Denial:
     """What is missing or not allowed, in words for the requester."""
     missing: tuple[str, ...] = ()
     """Unknown facts without which it could not be told that the rule does not deny; sorted."""
+    inexact: tuple[str, ...] = ()
+    """Facts that are stated, but not exactly enough to tell it: a place such as US-CA, where US-CA-SF is asked for;
+    sorted."""
+
+    @property
+    def lacks(self) -> str:
+        """What would have to be stated, in words; empty: nothing."""
+        told = (("unknown", self.missing), ("to be stated more exactly", self.inexact))
+        return "; ".join(f"{words}: {', '.join(names)}" for words, names in told if names)

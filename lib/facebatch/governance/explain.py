@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from facebatch.governance.condition import Condition, Situation, Truth
 from facebatch.governance.denial import Denial
 from facebatch.governance.obligations import asked
+from facebatch.governance.policy import Decision
 from facebatch.governance.rules import RuleKind
 from facebatch.governance.verdict import PackFinding, RuleFinding, Verdict
 
@@ -29,9 +30,15 @@ _OPERATIONS = {
 }
 
 
-def explain(verdict: Verdict) -> str:
-    """The outcome with all reasons, then pack by pack how it came about. Ends with a newline."""
-    return "\n".join([*outcome(verdict), "", *_tree(verdict)]) + "\n"
+SHOWN = 20
+"""Refused probes told one by one."""
+
+
+def explain(decision: Decision) -> str:
+    """The outcome with all reasons, then the probes that facts are stated of, then pack by pack, the floor among them,
+    how the request's own facts came out. Ends with a newline.
+    """
+    return "\n".join([*outcome(decision.verdict), *_probes(decision), "", *_tree(decision.verdict)]) + "\n"
 
 
 def outcome(verdict: Verdict) -> Iterator[str]:
@@ -45,10 +52,22 @@ def outcome(verdict: Verdict) -> Iterator[str]:
         yield f"  warning: {warning}"
 
 
+def _probes(decision: Decision) -> Iterator[str]:
+    named, others = decision.refusals.named, decision.refusals.others
+    if not named:
+        return
+    refused = {probe: refusal for probe, refusal in sorted(named.items()) if refusal is not None}
+    yield f"  of {len(named)} probes that facts are stated of, {len(refused)} are refused"
+    yield from (f"    {probe}: {refusal.reason}" for probe, refusal in list(refused.items())[:SHOWN])
+    if len(refused) > SHOWN:
+        yield f"    and {len(refused) - SHOWN} more"
+    yield f"  any other probe is {'searched' if others is None else f'refused: {others.reason}'}"
+
+
 def _denial(denial: Denial) -> Iterator[str]:
     yield f"  refused by {denial.rule}: {denial.message} [{denial.citation}]"
-    if denial.missing:
-        yield f"    unknown: {', '.join(denial.missing)}"
+    if denial.lacks:
+        yield f"    {denial.lacks}"
 
 
 def _tree(verdict: Verdict) -> Iterator[str]:

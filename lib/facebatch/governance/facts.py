@@ -63,7 +63,8 @@ class RequesterFacts(Spec):
     """The accountable person or unit, not a shared account."""
     sector: Sector | None = None
     jurisdiction: Place | None = None
-    """ISO 3166 code, with further parts for state and place: US-CA-SF."""
+    """ISO 3166 code, with further parts for state and place: US-CA-SF. Said less exactly, as US-CA, it may be any place
+    in it, and what is forbidden in one of them is; an agency of the whole state has a part of its own, as US-CA-CHP."""
     role: str | None = None
     training_date: date | None = None
     """Last training in the use of face recognition."""

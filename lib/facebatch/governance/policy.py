@@ -73,7 +73,7 @@ def decide(
 def require_allowed(decision: Decision) -> None:
     """Raise ForbiddenError unless the decision allows: each denial on a line, with its citation."""
     if not decision.allowed:
-        raise ForbiddenError("\n".join(["the search is refused:", *map(_reason, decision.denials)]))
+        raise ForbiddenError("\n".join(["the request is refused:", *map(_reason, decision.denials)]))
 
 
 def stands_until(decision: Decision, latest: datetime) -> datetime:
@@ -101,5 +101,5 @@ def _stands(decision: Decision, at: datetime) -> bool:
 
 
 def _reason(denial: Denial) -> str:
-    unknown = f"; unknown: {', '.join(denial.missing)}" if denial.missing else ""
-    return f"- {denial.message} [{denial.rule}: {denial.citation}{unknown}]"
+    lacks = f"; {denial.lacks}" if denial.lacks else ""
+    return f"- {denial.message} [{denial.rule}: {denial.citation}{lacks}]"

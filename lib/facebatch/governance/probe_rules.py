@@ -12,7 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
-from typing import TypeAlias
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import PlainValidator, ValidationError
 
 from facebatch.governance.condition import Condition, Situation, Truth
 from facebatch.governance.denial import Denial
@@ -28,6 +30,30 @@ REASON_MOST = 2000
 
 Stated: TypeAlias = Mapping[str, FactValue]
 """Known facts of one probe, by names in PROBE_FACTS. What is not in it is as the request says, or unknown."""
+
+
+def stated(values: Any) -> dict[str, FactValue]:
+    """`values` as `Stated`, as JSON gives them. ValueError for what is no mapping, and for a name that is not in
+    PROBE_FACTS or has a value that it cannot have.
+    """
+    if not isinstance(values, Mapping):
+        raise ValueError("a mapping of facts is expected")  # noqa: TRY004 pydantic makes a fault of this one alone
+    unknown = sorted(str(name) for name in values if name not in PROBE_FACTS)
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} cannot be stated of a single probe; these can: {', '.join(PROBE_FACTS)}")
+    return {name: _value(name, value) for name, value in values.items()}
+
+
+def _value(name: str, value: Any) -> FactValue:
+    try:
+        checked: FactValue = FACTS[name].adapter.validate_python(value)
+    except ValidationError as error:
+        raise ValueError(f"{name}: {error.errors()[0]['msg']}; leave out what is unknown") from None
+    return checked
+
+
+StatedFacts: TypeAlias = Annotated[dict[str, Any], PlainValidator(stated)]
+"""`Stated` in a document."""
 _Key: TypeAlias = tuple[tuple[str, tuple[Truth, ...]], ...]
 
 
@@ -143,17 +169,17 @@ def _ruling(verdict: Verdict) -> _Ruling:
 
 
 def _all_denials(rulings: Collection[_Ruling]) -> tuple[Denial, ...]:
-    """Each rule's once, with all facts that are missing to any; as one ruling has them, those of several by rule."""
+    """Each rule's once, with all facts that any lacks; as one ruling has them, those of several by rule."""
     found: dict[str, Denial] = {}
     for denial in (denial for ruling in rulings for denial in ruling.denials):
         earlier = found.get(denial.rule, denial)
-        found[denial.rule] = replace(denial, missing=tuple(sorted({*earlier.missing, *denial.missing})))
+        missing, inexact = {*earlier.missing, *denial.missing}, {*earlier.inexact, *denial.inexact}
+        found[denial.rule] = replace(denial, missing=tuple(sorted(missing)), inexact=tuple(sorted(inexact)))
     return tuple(found.values()) if len(rulings) == 1 else tuple(found[rule] for rule in sorted(found))
 
 
 def _words(denial: Denial) -> str:
-    unknown = f" (unknown: {', '.join(denial.missing)})" if denial.missing else ""
-    return f"{_line(denial.message)}{unknown}"
+    return f"{_line(denial.message)} ({denial.lacks})" if denial.lacks else _line(denial.message)
 
 
 def _line(text: str) -> str:

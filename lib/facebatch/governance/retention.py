@@ -6,7 +6,7 @@ counts to the second: until it has passed, the authorisation may still come.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal, get_args
 
@@ -16,20 +16,25 @@ from facebatch.governance.obligations import Obligations
 from facebatch.spec import Spec
 from facebatch.storage import layout
 
-ObjectClass = Literal["probe_media", "probe_templates", "leads", "candidate_lists"]
+ObjectClass = Literal["sheets", "probe_media", "probe_templates", "leads", "candidate_lists"]
 CLASSES: tuple[ObjectClass, ...] = get_args(ObjectClass)
-"""In the order in which they are deleted: the certificate goes last."""
-Reason = Literal["refused", "not_authorised", "policy", "clock", "unfinished"]
-"""refused, not_authorised: a pending authorisation was refused, or did not come in time. policy: the packs of the
-search. clock: the settings. unfinished: no certificate after `unfinished_days`."""
+"""In the order in which they are deleted: the certificate goes last. Sheets show probes and candidates; they have no
+days of their own and go with whichever of these goes first."""
+Reason = Literal["refused", "not_authorised", "revoked", "policy", "clock", "unfinished"]
+"""refused, not_authorised: a pending authorisation was refused, or did not come in time. revoked: one that had come was
+taken back, and the packs have what is unlawful purged. policy: the packs of the search. clock: the settings.
+unfinished: no certificate after `unfinished_days`."""
 
 Days = Annotated[int, Field(ge=0, le=36_500)]
 
+_ON_SHEETS: tuple[ObjectClass, ...] = ("probe_media", "candidate_lists")
 _FOLDERS: Mapping[str, ObjectClass] = {
     f"{layout.PROBES}{layout.TEMPLATES}": "probe_templates",
     layout.BLOCKS: "probe_templates",
     layout.PROBES: "probe_media",
     layout.LEADS: "leads",
+    layout.SHEET: "sheets",
+    layout.PICTURES: "sheets",
 }
 
 
@@ -54,13 +59,15 @@ class RetentionSpec(Spec):
     recorded; until then they do not run, those of the policy packs do."""
     unfinished_days: Annotated[int, Field(ge=1, le=36_500)] = 30
     """A search without a certificate, which may still be running or resumed, goes when nothing was written in its
-    folder for so many days."""
+    folder for so many days. Of the days, those of its policy packs count until then, and those above do not."""
     delete_probe_media: bool = False
     """Delete the probe images too, where the probes' bucket lets us and no other search needs them. False: their owner
     is told to."""
 
     def days(self, object_class: ObjectClass) -> int | None:
-        """Of one class."""
+        """Of one class; None for sheets."""
+        if object_class == "sheets":
+            return None
         found: int | None = getattr(self, f"{object_class}_days")
         return found
 
@@ -90,7 +97,7 @@ class SearchState:
     """A search as far as retention is concerned. Times are aware UTC."""
 
     decided_at: datetime | None
-    """None: it has no certificate, and nothing of it was deleted yet."""
+    """By its certificate, or by its request where it has none; None: nobody recorded it."""
     written_at: datetime | None
     """When something was last written in its folder; None: the store does not tell."""
     obligations: Obligations = field(default_factory=Obligations)
@@ -100,8 +107,17 @@ class SearchState:
     """Until when an authorisation that was asked for may come; None: none is awaited."""
     authorised_at: datetime | None = None
     refused_at: datetime | None = None
+    revoked_at: datetime | None = None
+    """When an authorisation that had come was taken back."""
     begun: Mapping[ObjectClass, Due] = field(default_factory=dict)
     """Deletions that were begun, and may have been killed."""
+    certified: bool = True
+    """Whether it has or had a certificate; without `decided_at` it had none."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has or had its certificate: it is not running, and nothing resumes it."""
+        return self.certified and self.decided_at is not None
 
 
 def class_of(key: str) -> ObjectClass:
@@ -126,6 +142,10 @@ def is_awaiting(search: SearchState, now: datetime) -> bool:
 def _first(search: SearchState, object_class: ObjectClass, spec: RetentionSpec, moment: Moment) -> Due | None:
     if object_class in search.begun:
         return search.begun[object_class]
+    if object_class == "sheets":
+        shown = (_first(search, name, spec, moment) for name in _ON_SHEETS)
+        due = min((due for due in shown if due is not None), key=lambda due: due.since, default=None)
+        return None if due is None else replace(due, object_class="sheets")
     every = [
         *_of_authorisation(search, object_class, moment.now),
         *(due for due in _of_clocks(search, object_class, spec) if due.since < moment.day_end),
@@ -138,6 +158,8 @@ def _of_authorisation(search: SearchState, object_class: ObjectClass, now: datet
     if search.refused_at is not None:
         yield Due(object_class, "refused", search.refused_at)
         return
+    if search.revoked_at is not None and search.obligations.purge_unlawful:
+        yield Due(object_class, "revoked", search.revoked_at)
     deadline = search.pending_until
     came = search.authorised_at is not None and deadline is not None and search.authorised_at < deadline
     if deadline is not None and deadline <= now and not came:
@@ -149,6 +171,8 @@ def _of_clocks(search: SearchState, object_class: ObjectClass, spec: RetentionSp
         return
     yield from _after(search.decided_at, _obliged(search.obligations, object_class), object_class, "policy")
     start = search.decided_at
+    if not search.is_finished:
+        return
     if spec.starts == "case_close":
         if search.closed_on is None:
             return
@@ -157,7 +181,7 @@ def _of_clocks(search: SearchState, object_class: ObjectClass, spec: RetentionSp
 
 
 def _unfinished(search: SearchState, object_class: ObjectClass, spec: RetentionSpec) -> Iterator[Due]:
-    if search.decided_at is None and search.written_at is not None:
+    if not search.is_finished and search.written_at is not None:
         yield from _after(search.written_at, spec.unfinished_days, object_class, "unfinished")
 
 

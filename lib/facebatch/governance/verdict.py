@@ -4,13 +4,13 @@ Deny wins, whatever else permits. Unknown facts never help a request: stating on
 obligations away. The order of packs does not matter.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
 from facebatch.errors import ConfigError
-from facebatch.governance.condition import Condition, Situation, Truth, all_of, any_of, unstated
+from facebatch.governance.condition import Condition, Situation, Truth, all_of, any_of, inexact, unstated
 from facebatch.governance.denial import Denial
 from facebatch.governance.facts import Facts, known
 from facebatch.governance.obligations import Obligations, merge
@@ -130,21 +130,23 @@ def _denials(found: PackFinding, situation: Situation) -> Iterator[Denial]:
     for each in found.rules:
         if each.rule.kind in ("forbid", "require") and each.takes_effect:
             tested = (*pack.applies, *each.rule.when, *_of_clauses(each.rule), *each.rule.test)
-            yield Denial(_name(pack, each.rule.id), each.rule.cite, each.rule.message, _missing(tested, situation))
+            name = _name(pack, each.rule.id)
+            yield Denial(name, each.rule.cite, each.rule.message, *_lacking(tested, situation))
     permits = [each for each in found.rules if each.rule.kind == "permit"]
     if pack.default == "deny" and not any(each.takes_effect for each in permits):
         open_permits = [each.rule.when for each in permits if each.in_force and each.when is not False]
         tested = (*pack.applies, *(condition for when in open_permits for condition in when))
         message = f"nothing in {pack.title} permits this request"
-        yield Denial(_name(pack, "default"), pack.cite, message, _missing(tested, situation))
+        yield Denial(_name(pack, "default"), pack.cite, message, *_lacking(tested, situation))
 
 
 def _of_clauses(rule: RuleSpec) -> Iterator[Condition]:
     return (condition for clause in rule.unless for condition in clause.all)
 
 
-def _missing(tested: Iterable[Condition], situation: Situation) -> tuple[str, ...]:
-    return tuple(sorted(set(unstated(tested, situation))))
+def _lacking(tested: Sequence[Condition], situation: Situation) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Facts that are unknown, and those not stated exactly enough."""
+    return tuple(sorted(set(unstated(tested, situation)))), tuple(sorted(set(inexact(tested, situation))))
 
 
 def _name(pack: PackSpec, rule: str) -> str:

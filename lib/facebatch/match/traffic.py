@@ -55,11 +55,11 @@ class Requests:
         )
 
 
-SEARCH = Requests(get=62, put=32, list=11, delete=5)
+SEARCH = Requests(get=62, put=33, list=11, delete=5)
 """Once: the trial of put-if-absent (27 PUT, 49 GET, 4 DELETE), the lease of the snapshot (1 each, and a PUT every few
-minutes on top), head snapshot, probes, outcomes and certificate, two audit events (a LIST, a PUT and 3 GET each), whom
-the gallery trusts (3 LIST, and a GET each where it says so), and whether retention deleted the search (a LIST and a
-GET, twice).
+minutes on top), head snapshot, request, probes, outcomes and certificate, two audit events (a LIST, a PUT and 3 GET
+each, and a PUT more where other packs decide than before), whom the gallery trusts (3 LIST, and a GET each where it
+says so), and whether retention deleted the search (a LIST and a GET, twice).
 """
 WORKER = Requests(list=1)
 """Whom the gallery trusts; a GET on top where it says so."""

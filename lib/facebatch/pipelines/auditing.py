@@ -1,7 +1,7 @@
 """What is recorded in the audit chain of a gallery, and as what. Nothing here names a person or a case."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 
@@ -10,11 +10,16 @@ from facebatch.gallery.snapshots import Snapshot
 from facebatch.governance import audit
 from facebatch.governance.audit import AuditEvent, AuditFacts
 from facebatch.governance.facts import Facts
+from facebatch.governance.pack_changes import append_under, packs_digest
 from facebatch.governance.policy import Decision
 from facebatch.governance.pseudonyms import pseudonym
+from facebatch.governance.request import Purpose
 from facebatch.governance.tokens import Binding
 from facebatch.governance.trust import TrustList
+from facebatch.pipelines.result_erased import ErasedResults
 from facebatch.pipelines.retention_deleted import Deleted
+from facebatch.pipelines.retention_folders import DeletedFolder
+from facebatch.review.assignments import Assignment
 from facebatch.storage.documents import canonical_digest
 from facebatch.storage.store import ObjectStore
 
@@ -23,19 +28,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 def record_decision(store: ObjectStore, decision: Decision, *, refused: bool = False) -> AuditEvent:
     """An allowed or a refused request, before anything follows from it; `refused` for what no pack denies, but its
-    settings, its probes or the gallery do not allow.
+    settings, its probes or the gallery do not allow. Ahead of it, that its packs are others than those that decided
+    before: see `governance.pack_changes`.
     """
-    return audit.append(
-        store,
-        AuditFacts(
-            **_asked(store, decision.request),
-            at=decision.at,
-            action="decision",
-            decision="allowed" if decision.allowed and not refused else "denied",
-            resource=f"request:{decision.request_sha256}",
-            config_sha256=canonical_digest(decision.digests),
-        ),
-    )
+    verdict: audit.Verdict = "allowed" if decision.allowed and not refused else "denied"
+    resource = f"request:{decision.request_sha256}"
+    return _append_decided(store, decision, {"action": "decision", "decision": verdict, "resource": resource})
 
 
 @contextmanager
@@ -49,14 +47,14 @@ def refusal_recorded(store: ObjectStore | None, decision: Decision) -> Iterator[
         raise
 
 
-def record_refusal(store: ObjectStore, binding: Binding) -> AuditEvent:
-    """Work on probes that was refused in a worker for want of a good token. Those of one search count once."""
+def record_refusal(store: ObjectStore, binding: Binding, actor: str) -> AuditEvent:
+    """Work on probes that was refused to a job for want of a good token. Those of one search count once."""
     is_digest = _SHA256.fullmatch(binding.request) is not None  # a forged binding may hold any words
     return audit.append(
         store,
         AuditFacts(
             event_id=canonical_digest(["refusal", asdict(binding)])[:32],
-            actor="job:match",
+            actor=actor,
             action="decision",
             decision="denied",
             resource=f"request:{binding.request if is_digest else canonical_digest(binding.request)}",
@@ -67,19 +65,40 @@ def record_refusal(store: ObjectStore, binding: Binding) -> AuditEvent:
 
 def record_search(store: ObjectStore, decision: Decision, search_id: str, probes: int) -> AuditEvent:
     """A search whose candidate lists are about to be certified. Recorded again by a rerun, it counts once."""
+    event_id = canonical_digest(["search", search_id])[:32]
+    told = {"action": "search", "resource": f"search:{search_id}", "event_id": event_id, "probes": probes}
+    return _append_decided(store, decision, told)
+
+
+def record_review(store: ObjectStore, request: Facts, packs: Mapping[str, str], assignment: Assignment) -> AuditEvent:
+    """A finished sheet of a search that is about to be taken in. Recorded again by a rerun, it counts once."""
     return audit.append(
         store,
         AuditFacts(
-            **_asked(store, decision.request),
-            event_id=canonical_digest(["search", search_id])[:32],
-            at=decision.at,
-            action="search",
-            probes=probes,
+            **{**_asked(store, request), "actor": assignment.examiner},
+            event_id=canonical_digest(["review", assignment.assignment])[:32],
+            action="review",
             decision="allowed",
-            resource=f"search:{search_id}",
-            config_sha256=canonical_digest(decision.digests),
+            resource=f"review:{assignment.docket.review}",
+            config_sha256=packs_digest(packs),
         ),
     )
+
+
+def record_export(store: ObjectStore, decision: Decision, search_id: str, subjects: Iterable[str]) -> AuditEvent:
+    """What examiners agreed on is about to leave; `subjects` are the ids of its leads, recorded as pseudonyms."""
+    event_id = canonical_digest(["export", search_id, decision.at.isoformat()])[:32]
+    whom = tuple(sorted({pseudonym(store, "subject", subject) for subject in subjects}))
+    told = {"action": "export", "resource": f"search:{search_id}", "event_id": event_id, "subjects": whom}
+    return _append_decided(store, decision, told)
+
+
+def record_evaluation(
+    store: ObjectStore, decision: Decision, resource: str, *, probes: int | None, search_purpose: Purpose | None
+) -> AuditEvent:
+    """Candidate lists that are about to be evaluated: `search:<id>`, or `lists:<digest>` for those in files."""
+    told = {"action": "evaluation", "resource": resource, "probes": probes, "search_purpose": search_purpose}
+    return _append_decided(store, decision, told)
 
 
 def record_publish(store: ObjectStore, head: Snapshot | None, snapshot: Snapshot) -> None:
@@ -92,8 +111,10 @@ def record_publish(store: ObjectStore, head: Snapshot | None, snapshot: Snapshot
         audit.append(store, _of_snapshot(snapshot, "deletion", canonical_digest(["deletion", snapshot.run_id])[:32]))
 
 
-def record_deletion(store: ObjectStore, deleted: Deleted) -> AuditEvent:
-    """A class of a search's objects that is about to be deleted. Recorded again by a rerun, it counts once."""
+def record_deletion(store: ObjectStore, deleted: Deleted | DeletedFolder | ErasedResults) -> AuditEvent:
+    """What of the results is about to be deleted: a class of a search's objects, what is about several searches, or who
+    was erased out of one. Recorded again by a rerun, it counts once.
+    """
     return audit.append(
         store,
         AuditFacts(
@@ -102,7 +123,7 @@ def record_deletion(store: ObjectStore, deleted: Deleted) -> AuditEvent:
             actor="job:expire",
             action="deletion",
             decision="allowed",
-            resource=f"search:{deleted.search_id}",
+            resource=deleted.resource,
             config_sha256=canonical_digest(deleted.model_dump(mode="json")),
         ),
     )
@@ -140,6 +161,17 @@ def _erases(head: Snapshot | None, snapshot: Snapshot) -> bool:
     known = {part.key for part in head.tombstones} if head else set()
     ordered = snapshot.orders is not None and (head is None or snapshot.orders != head.orders)
     return ordered or any(part.key not in known for part in snapshot.tombstones)
+
+
+def _append_decided(store: ObjectStore, decision: Decision, told: Mapping[str, object]) -> AuditEvent:
+    """What follows from a decision, behind the packs that it was taken by; allowed, unless told otherwise."""
+    known = {
+        **_asked(store, decision.request),
+        "at": decision.at,
+        "decision": "allowed",
+        "config_sha256": packs_digest(decision.digests),
+    }
+    return append_under(store, decision.digests, AuditFacts.model_validate({**known, **told}))
 
 
 def _asked(store: ObjectStore, request: Facts) -> dict[str, object]:

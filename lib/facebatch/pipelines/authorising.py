@@ -2,12 +2,13 @@
 certified. A pack may begin in between, and an authority may end.
 """
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from facebatch.config import MatchConfig
+from facebatch.config import EvaluateConfig, MatchConfig
 from facebatch.errors import ConfigError, ForbiddenError, StaleError
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.governance import policy, tokens
@@ -24,14 +25,22 @@ from facebatch.pipelines.policy_files import read_packs
 from facebatch.pipelines.probe_facts import read_probe_facts
 from facebatch.storage.store import ObjectStore
 
+_LOG = logging.getLogger(__name__)
 _ACTIONS = ("search", "evaluate")
 """What probes are searched for."""
 
 
-def decide(config: MatchConfig) -> Decision:
-    """The decision of this moment, by packs and facts of probes as their files are now. ConfigError for a file that
-    cannot be read.
+def decide(config: MatchConfig | EvaluateConfig) -> Decision:
+    """The decision of this moment, by packs and facts of probes as their files are now; the log warns of packs whose
+    review is due. ConfigError for a file that cannot be read.
     """
+    decision = _decide(config)
+    for words in decision.verdict.warnings:
+        _LOG.warning("%s", words)
+    return decision
+
+
+def _decide(config: MatchConfig | EvaluateConfig) -> Decision:
     packs = [pack for path in config.policy.packs for pack in read_packs(Path(path))]
     stated = {} if config.probe_facts is None else read_probe_facts(config.probe_facts, config.s3).facts
     return policy.decide(config.request, packs, datetime.now(UTC), stated)
@@ -43,7 +52,7 @@ def decide_again(config: MatchConfig, gallery: ObjectStore, since: Decision, ima
 
     `images` is the number of probes where it is known.
     """
-    decision = decide(config)
+    decision = _decide(config)
     with refusal_recorded(gallery, decision):
         policy.require_allowed(decision)
         require_same_probes(decision, since)

@@ -12,15 +12,16 @@ from facebatch.evaluate.limits import approved
 from facebatch.evaluate.report import CostRow, Occasion, report
 from facebatch.evaluate.searches import collect
 from facebatch.gallery import snapshots
-from facebatch.gallery.evaluation import Evaluation, PublishedThreshold
+from facebatch.gallery.evaluation import Evaluation
 from facebatch.gallery.figures import explain
 from facebatch.gallery.leases import writing
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.pipelines.evaluate_costs import costs, losses
-from facebatch.pipelines.evaluate_failed import judged_with_failures
+from facebatch.pipelines.evaluate_failed import REFUSED, judged_with_failures
 from facebatch.pipelines.evaluate_lists import judged_in_doubt, require_publishable
-from facebatch.pipelines.evaluate_sources import read_source
+from facebatch.pipelines.evaluate_sources import Source, read_source
 from facebatch.pipelines.evaluate_speed import speeds
+from facebatch.pipelines.evaluate_thresholds import published, published_bands
 from facebatch.pipelines.evaluate_write import Told, Written, write_report
 from facebatch.pipelines.labelled import Material, read_material
 from facebatch.pipelines.publishing import publish_next
@@ -45,6 +46,8 @@ class EvaluateReport:
     mated: int
     """Searches."""
     non_mated: int
+    refused: int
+    """Probes that were refused, by policy or for a crowd, and not searched: in no rate."""
     rank_one_miss: float | None
     """FNIR(N, 1, no threshold)."""
     targets: tuple[str, ...]
@@ -57,12 +60,13 @@ class EvaluateReport:
 
 def run(config: EvaluateConfig, progress: Progress) -> EvaluateReport:
     """Carry out the job. GateError with the limits that were not met, or that nobody can tell, after the report and
-    the verdict are written.
+    the verdict are written. ForbiddenError, which is recorded, where the request is not allowed: before anything of
+    lists or probes is read, or after their search.
     """
-    material, search = read_source(config, progress)
+    source = read_source(config, progress)
     if config.publish:
-        require_publishable(material)
-    told = _measure(config, material, search)
+        require_publishable(source.material)
+    told = _measure(config, source)
     written = write_report(open_store(config.report, config.s3), told)
     verdict = _verdict(told, written.figures_sha256)
     published = _publish(config, verdict) if config.publish else None
@@ -72,17 +76,18 @@ def run(config: EvaluateConfig, progress: Progress) -> EvaluateReport:
     return _report(told, written, verdict, published)
 
 
-def _measure(config: EvaluateConfig, material: Material, search: str | None) -> Told:
+def _measure(config: EvaluateConfig, source: Source) -> Told:
     """All figures, and how they keep to the limits."""
+    material = source.material
     searches = collect(material.inputs)
     measured = report(searches, config.figures)
     targets = measured.identification.targets
     thresholds = {level_name(point.target): point.threshold for point in targets if point.threshold is not None}
     groups = differentials(searches, thresholds, config.groups)
     judged = judge_all(measured.identification, groups, config.limits)
-    rows = _costs(config, material, search, searches.gallery.size)
+    rows = _costs(config, material, source.search, searches.gallery.size)
     if config.exact is not None:
-        exact = read_material(config.exact, config.truth, config.subjects, config.s3, config.probes)
+        exact = read_material(config.exact, source.leave)
         rows = (*rows, *losses(collect(exact.inputs), searches, config.figures.identification.resample))
     return Told(
         occasion=_occasion(material),
@@ -116,33 +121,19 @@ def _occasion(material: Material) -> Occasion:
 
 def _verdict(told: Told, figures_sha256: str) -> Evaluation:
     occasion = told.occasion
-    points = sorted(told.report.identification.targets, key=lambda point: point.target)
+    bands = told.report.bands
     return Evaluation(
         snapshot=occasion.snapshot,
         model=occasion.model,
         templates=occasion.templates,
         search=occasion.search,
         at=occasion.at,
-        thresholds=tuple(found for point in points if (found := _published(point)) is not None),
+        thresholds=published(told.report.identification.targets),
+        bands=published_bands(bands),
+        band_limits=bands.spec.limits if bands else None,
         limits=told.limits,
         approved_for_use=approved(told.limits),
         figures_sha256=figures_sha256,
-    )
-
-
-def _published(point: TargetPoint) -> PublishedThreshold | None:
-    """None where the searches cannot support the target, or no threshold is needed for it."""
-    if point.threshold is None or point.interval is None or point.threshold == float("-inf"):
-        return None
-    low, high = point.interval
-    return PublishedThreshold(
-        fpir=point.target,
-        threshold=point.threshold,
-        low=max(low, -1.0),
-        high=high,
-        searches=point.searches,
-        people=point.people,
-        fnir=point.rates.fnir.counted.value if point.rates else None,
     )
 
 
@@ -174,6 +165,7 @@ def _report(told: Told, written: Written, verdict: Evaluation, published: int | 
         gallery=figures.gallery,
         mated=figures.investigation.counted.n,
         non_mated=figures.targets[0].searches,
+        refused=sum(finding.rows for finding in told.report.findings if finding.name == REFUSED),
         rank_one_miss=figures.investigation.counted.value,
         targets=tuple(_in_words(point) for point in figures.targets),
         limits=tuple(figure.words for figure in told.limits),

@@ -1,12 +1,16 @@
 """Where an evaluation's candidate lists are from: a finished search, one that is made now, or files."""
 
+from dataclasses import dataclass
+
 from facebatch.config import EvaluateConfig, MatchConfig
 from facebatch.errors import ConfigError, StopError
+from facebatch.evaluate.candidate_files import CandidatesSpec
 from facebatch.pipelines import match
+from facebatch.pipelines.auditing import record_evaluation
+from facebatch.pipelines.evaluate_authorise import Leave, admit_files, authorise, authorise_again
 from facebatch.pipelines.evaluate_lists import read_lists
 from facebatch.pipelines.labelled import Material, read_material
 from facebatch.pipelines.match import MatchReport
-from facebatch.storage.open import open_store
 from facebatch.telemetry.progress import Progress
 
 _SOURCES = {
@@ -16,23 +20,40 @@ _SOURCES = {
 }
 
 
-def read_source(config: EvaluateConfig, progress: Progress) -> tuple[Material, str | None]:
-    """The material, and the folder of the search, which is made first where probes are given; None for lists in files.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is evaluated, under an allowed request."""
 
-    ConfigError unless exactly one source is given. StopError when the search was of another gallery than the one that
-    is to be judged.
+    leave: Leave
+    material: Material
+    search: str | None
+    """Folder of the search; None for lists in files."""
+
+
+def read_source(config: EvaluateConfig, progress: Progress) -> Source:
+    """The material. Where probes are given they are searched first, and the request is decided again after that.
+
+    ConfigError unless exactly one source is given. ForbiddenError, which is recorded, where the request is not allowed.
+    StopError when the search was of another gallery than the one that is to be judged.
     """
     _require_one(config)
+    leave = authorise(config)
     if config.candidates is not None:
-        return read_lists(config.candidates, config.gallery, config.truth, config.subjects, config.s3), None
-    search = config.search if config.search is not None else _search(config, progress)
-    material = read_material(search, config.truth, config.subjects, config.s3, config.probes)
-    uri = open_store(config.gallery, config.s3).uri
-    if material.origin.gallery != uri:
-        raise StopError(
-            f"the search is of the gallery {material.origin.gallery}, the config names {uri}; give that one"
-        )
-    return material, search
+        return Source(leave, _read_files(config.candidates, leave), None)
+    if config.search is not None:
+        return Source(leave, read_material(config.search, leave), config.search)
+    search = _search(config, progress)
+    leave = authorise_again(leave)
+    return Source(leave, read_material(search, leave), search)
+
+
+def _read_files(spec: CandidatesSpec, leave: Leave) -> Material:
+    config = leave.config
+    admit_files(spec.uri, leave)
+    material = read_lists(spec, config.gallery, config.truth, config.subjects, config.s3)
+    lists = f"lists:{material.origin.search}"
+    record_evaluation(leave.gallery, leave.decision, lists, probes=None, search_purpose=None)
+    return material
 
 
 def _require_one(config: EvaluateConfig) -> None:
@@ -44,6 +65,11 @@ def _require_one(config: EvaluateConfig) -> None:
         raise ConfigError(
             f"{' and '.join(given)} are given, and lists have one source; keep one of them, and leave out the rest or "
             "set it to null"
+        )
+    if config.probe_facts is not None and config.probes is None:
+        raise ConfigError(
+            f"probe_facts: {given[0]} holds lists of probes that were searched before, by what was stated then; leave "
+            "probe_facts out"
         )
 
 

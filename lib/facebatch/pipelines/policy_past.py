@@ -7,15 +7,19 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from facebatch.errors import ConfigError, NotFoundError, StopError
 from facebatch.governance.facts import Facts
+from facebatch.governance.probe_rules import StatedFacts
 from facebatch.pipelines.search import SearchManifest
+from facebatch.pipelines.search_request import stated_then
 from facebatch.spec import Spec, parse
 from facebatch.storage import layout
 from facebatch.storage.documents import load
 from facebatch.storage.files import disk_faults
+from facebatch.storage.open import open_store
+from facebatch.storage.settings import S3Spec
 from facebatch.storage.store import ObjectStore
 
 SHOWN = 20
@@ -29,6 +33,8 @@ class PastRequest(Spec):
     at: AwareDatetime
     """When it was decided."""
     request: Facts
+    stated: dict[str, StatedFacts] = Field(default_factory=dict)
+    """By probe id, what was stated of single probes."""
 
 
 def read_lines(path: Path) -> list[PastRequest]:
@@ -38,11 +44,12 @@ def read_lines(path: Path) -> list[PastRequest]:
     return [load(PastRequest, line, origin=f"{path}:{at}") for at, line in enumerate(lines, 1) if line.strip()]
 
 
-def read_results(results: ObjectStore) -> list[PastRequest]:
-    """The requests of all finished searches below a root of results, in the order in which they were decided.
+def read_results(results: ObjectStore, s3: S3Spec) -> list[PastRequest]:
+    """The requests of all finished searches below a root of results, with what was stated of single probes, in the
+    order in which they were decided.
 
-    Costs a listing of everything below the root and one read for each search. NotFoundError where there is no finished
-    search, ConfigError with a line for each manifest that cannot be read.
+    Costs a listing of everything below the root and one read for each search, two where facts of probes were stated.
+    NotFoundError where there is no finished search, ConfigError with a line for each search that cannot be read.
     """
     keys = [info.key for info in results.list() if _is_manifest(info.key)]
     if not keys:
@@ -54,7 +61,7 @@ def read_results(results: ObjectStore) -> list[PastRequest]:
     told: list[str] = []
     for key in keys:
         try:
-            found.append(_read(results, key))
+            found.append(_read(results, s3, key))
         except StopError as error:
             told.append(str(error))
     if told:
@@ -68,7 +75,7 @@ def _is_manifest(key: str) -> bool:
     return bool(folder) and name == layout.SEARCH_MANIFEST
 
 
-def _read(results: ObjectStore, key: str) -> PastRequest:
+def _read(results: ObjectStore, s3: S3Spec, key: str) -> PastRequest:
     origin, data = f"{results.uri}/{key}", results.get(key)
     if _has_plain_requester(data):
         raise ConfigError(
@@ -76,7 +83,9 @@ def _read(results: ObjectStore, key: str) -> PastRequest:
             "--requests file (id, at, request with requester.agency), or move the folder elsewhere"
         )
     manifest = load(SearchManifest, data, origin=origin)
-    told = {"id": manifest.search_id, "at": manifest.decided_at, "request": manifest.request}
+    folder = open_store(layout.below(results.uri, key.partition("/")[0]), s3)
+    stated = stated_then(folder, manifest.request, manifest.request_sha256)
+    told = {"id": manifest.search_id, "at": manifest.decided_at, "request": manifest.request, "stated": stated}
     return parse(PastRequest, told, origin=origin)
 
 

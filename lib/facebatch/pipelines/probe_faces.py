@@ -1,12 +1,10 @@
 """Which face of a probe image is searched: the one that is meant, and none where that cannot be told."""
 
 from facebatch.errors import ConfigError, ForbiddenError
-from facebatch.faces.settings import FaceSpec
+from facebatch.faces.settings import CROWD, FaceSpec
 from facebatch.governance.facts import Facts
 from facebatch.governance.obligations import Obligations
 
-CROWD = 3
-"""Most faces in a probe image, unless somebody approves of more."""
 DESIGNATING = ("only", "designated")
 """Settings of faces.keep under which a face is searched because it is meant, not because it is large."""
 
