@@ -16,6 +16,7 @@ from facebatch.pipelines.retention_holds import Hold, case_digest, put_hold
 from facebatch.pipelines.retention_plan import RetentionPlan, moment_of
 from facebatch.pipelines.retention_survey import Results
 from facebatch.pipelines.search import SearchManifest
+from facebatch.pipelines.search_request import SearchRequest
 from facebatch.storage import layout
 from facebatch.storage.documents import dump
 from facebatch.storage.local import LocalStore
@@ -64,9 +65,10 @@ class Retained:
         case: str = CASE,
         finished: bool = True,
         leads: bool = False,
+        begun: bool = False,
         **obligations: int,
     ) -> str:
-        """A search of the photos a/000000.jpg to a/000002.jpg."""
+        """A search of the photos a/000000.jpg to a/000002.jpg; `begun`: its request was stored when it began."""
         search_id = f"{number:024x}"
         folder = LocalStore(self.root / "results" / search_id)
         probes = SmallGallery(LocalStore(self.root / "results" / search_id / "probes"))
@@ -79,13 +81,17 @@ class Retained:
         probes.store.put(layout.commit(commit.shard_key), dump(loose))
         for key in (*RESULTS, "blocks/000000.parquet", *(["leads/1.json"] if leads else [])):
             folder.put(key, b"x")
+        request = Facts(
+            purpose="criminal_investigation",
+            case_id=case,
+            requester=RequesterFacts(agency="unit 1"),
+            authority=AuthorityFacts(pending_until=pending_until),
+        )
+        if begun:
+            asked = {"search_id": search_id, "request": request, "packs": {}, "gallery": "s3://g", "snapshot": 4}
+            told = SearchRequest(decided_at=decided_at or NOW, obligations=Obligations(**obligations), **asked)
+            folder.put(layout.REQUEST, dump(told))
         if finished:
-            request = Facts(
-                purpose="criminal_investigation",
-                case_id=case,
-                requester=RequesterFacts(agency="unit 1"),
-                authority=AuthorityFacts(pending_until=pending_until),
-            )
             facts: dict[str, Any] = {"search_id": search_id, "request": request, "decided_at": decided_at or NOW}
             folder.put(layout.SEARCH_MANIFEST, dump(_certificate(Obligations(**obligations), facts)))
         return search_id

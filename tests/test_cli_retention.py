@@ -91,6 +91,20 @@ def test_authorise_and_refuse(capsys: pytest.CaptureFixture[str], past: Retained
     assert "authorisation.json" in past.keys(first)
 
 
+def test_revoke(capsys: pytest.CaptureFixture[str], past: Retained) -> None:
+    deadline = datetime.now(UTC) + timedelta(hours=1)
+    search, other = past.search(1, pending_until=deadline, purge_unlawful=True), past.search(2)
+    why = ("--reason", "quashed", "--by", "unit 1")
+    assert "no authorisation was granted that could be revoked" in fails(capsys, past, "revoke", search, *why)
+    said(capsys, past, "authorise", search, "--ref", "4/26", "--kind", "warrant", "--by", "unit 1")
+    assert "`facebatch retention revoke` takes back" in fails(capsys, past, "refuse", search, *why)
+    found = told(capsys, past, "revoke", search, *why)
+    assert (found["search"], found["goes"], found["reason"]) == (search, "at once", "quashed")
+    past.delete(datetime.now(UTC))
+    assert past.keys(search) == records("probe_media", "probe_templates", "candidate_lists")
+    assert "manifest.json" in past.keys(other)
+
+
 def test_close(capsys: pytest.CaptureFixture[str], past: Retained) -> None:
     past.search(1)
     found = told(capsys, past, "close", CASE, "--on", "2026-05-20", "--by", "unit 1")

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from facebatch.cli_output import Flat, Output
 from facebatch.errors import ConfigError
-from facebatch.pipelines.retention_authorise import Authorisation, put_authorisation
+from facebatch.pipelines.retention_authorise import Authorisation, Revocation, put_authorisation, put_revocation
 from facebatch.pipelines.retention_cases import ClosedCase, put_closed
 from facebatch.pipelines.retention_deleted import read_deleted
 from facebatch.pipelines.retention_holds import (
@@ -26,7 +26,7 @@ from facebatch.spec import Spec
 from facebatch.storage.open import open_store
 from facebatch.storage.settings import S3Spec
 
-retention_app = App(name="retention", help="Results of searches: hold, release, list, close, authorise, refuse.")
+retention_app = App(name="retention", help="Searches: hold, release, list, close, authorise, refuse, revoke.")
 
 Granted = Literal["consent", "reasonable_suspicion", "probable_cause", "warrant", "court_order", "statute", "exigent"]
 
@@ -179,6 +179,30 @@ def refuse(search: str, /, *, at: At, reason: str, by: str, output: Output = Out
     output.start()
     refused = Authorisation(outcome="refused", reason=reason, by=by, at=datetime.now(UTC))
     output.show("refused; expire --delete deletes the search", _record(at.open(), search, refused))
+
+
+@retention_app.command
+def revoke(search: str, /, *, at: At, reason: str, by: str, output: Output = Output()) -> None:
+    """Record that the authorisation of a search, which had come, was taken back: nobody may use the search any more.
+    `facebatch expire --delete` deletes it: at once where its policy packs have what is unlawful purged, else when its
+    days are over.
+
+    Parameters
+    ----------
+    search
+        Its id: the name of its folder.
+    reason
+        In words; name nobody.
+    by
+        Who records it.
+    """
+    output.start()
+    results = at.open()
+    stored = read_search(results, search)
+    stands = put_revocation(results.folder(search), Revocation(reason=reason, by=by, at=datetime.now(UTC)))
+    at_once = stored.state.obligations.purge_unlawful
+    told = {"search": search, **stands.model_dump(mode="json"), "goes": "at once" if at_once else "with its days"}
+    output.show("revoked; nobody may use the search", told)
 
 
 def _record(results: Results, search: str, wanted: Authorisation) -> dict[str, object]:

@@ -12,7 +12,7 @@ from facebatch.gallery.figures import explain, failed
 from facebatch.gallery.gates import reconcile
 from facebatch.gallery.leases import writing
 from facebatch.gallery.snapshots import Snapshot
-from facebatch.pipelines import expire_people, expire_searches, expire_verify
+from facebatch.pipelines import expire_people, expire_results, expire_searches, expire_verify
 from facebatch.pipelines.expire_finds import ExpireVerification
 from facebatch.pipelines.expire_report import ExpirePlan, ExpireReport, describe, report
 from facebatch.pipelines.publishing import publish_next
@@ -38,7 +38,8 @@ class HeadModel:
 
 def run(config: ExpireConfig, progress: Progress, *, dry_run: bool = True) -> ExpireReport | ExpirePlan:
     """Tell what would be erased and write nothing; carry it out when `dry_run` is False. Searches come first, so that
-    a gallery that may not be published, for its counts, keeps none of them longer.
+    a gallery that may not be published, for its counts, keeps none of them longer; who is erased is taken out of the
+    results of searches when the gallery has the order.
 
     A request that is malformed is refused before anything else; NotFoundError for a gallery without a snapshot.
     """
@@ -47,7 +48,8 @@ def run(config: ExpireConfig, progress: Progress, *, dry_run: bool = True) -> Ex
     head = snapshots.require_head(store)
     if dry_run:
         planned = describe(store, head, Wanted(request, as_of, head.model, config.thorough), config)
-        return replace(planned, searches=expire_searches.plan(config, as_of))
+        names = expire_results.find(config, head, request)
+        return replace(planned, searches=expire_searches.plan(config, as_of), results=names)
     require_put_if_absent(store)
     searches = expire_searches.delete(config, as_of, store, progress)
     with writing(store, "expire") as held, open_executor(config.run) as executor:
@@ -60,14 +62,17 @@ def run(config: ExpireConfig, progress: Progress, *, dry_run: bool = True) -> Ex
 
         snapshot, published, content = publish_next(store, held, composed)
     expire_people.forget(store, snapshot)
-    return replace(report(snapshot, published, content), searches=searches)
+    names = expire_results.erase(config, store, snapshot)
+    return replace(report(snapshot, published, content), searches=searches, results=names)
 
 
 def verify(config: ExpireConfig, progress: Progress) -> ExpireVerification:
     """Look in all stored files for what must be gone, and write nothing: `expire_verify`."""
     request, as_of = _request(config), day_of(config.as_of)
-    found = expire_verify.run(open_store(config.gallery, config.s3), request, as_of, progress)
-    return replace(found, searches=expire_searches.plan(config, as_of))
+    store = open_store(config.gallery, config.s3)
+    found = expire_verify.run(store, request, as_of, progress)
+    names = expire_results.find(config, snapshots.require_head(store), request)
+    return replace(found, searches=expire_searches.plan(config, as_of), results=names)
 
 
 def _request(config: ExpireConfig) -> DeletionRequest | None:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from facebatch.errors import StopError
 from facebatch.gallery.snapshots import Snapshot
+from facebatch.pipelines.expire_results import ResultNames, require_erased, scan_lines
 from facebatch.pipelines.expire_scan import SegmentScan, ShardScan
 from facebatch.pipelines.retention_plan import RetentionPlan
 from facebatch.pipelines.retention_words import of_scan, require_judged
@@ -91,6 +92,8 @@ class ExpireVerification:
     """What to do next; empty where nothing is left anywhere."""
     searches: RetentionPlan | None = None
     """What is due of past searches and still there; None: no results are configured."""
+    results: ResultNames | None = None
+    """Where past searches name people who were erased; None: no results are configured."""
 
     @property
     def left(self) -> int:
@@ -116,17 +119,19 @@ def text(found: ExpireVerification) -> str:
     lines += [f"  {_older(snapshot)}" for snapshot in found.older]
     lines += [f"to do: {remedy}" for remedy in found.remedies]
     lines += of_scan(found.searches) if found.searches is not None else ()
+    lines += scan_lines(found.results) if found.results is not None else ()
     return "\n".join(lines) + "\n"
 
 
 def require_gone(found: ExpireVerification) -> None:
     """StopError when rows or objects were found that may not be there, or a search could not be judged."""
-    if found.searches is not None and found.searches.due:
+    if found.searches is not None and (found.searches.due or found.searches.folders):
         raise StopError(
             f"{found.searches.objects} objects of searches that must be gone are still there; run `facebatch expire "
             "--delete`"
         )
     require_judged(found.searches)
+    require_erased(found.results)
     if found.left:
         raise StopError(
             f"{found.left} rows that must be gone are still in {len(found.leftovers)} files of snapshot "

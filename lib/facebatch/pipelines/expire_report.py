@@ -11,6 +11,7 @@ from facebatch.gallery.snapshots import SegmentEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.index.compact import choose
 from facebatch.index.segment import read_manifest
+from facebatch.pipelines.expire_results import ResultNames, words
 from facebatch.pipelines.masking import dead_rows
 from facebatch.pipelines.reindex_compact import find_budget
 from facebatch.pipelines.reindex_erase import Erasure, Wanted, erase
@@ -20,6 +21,9 @@ from facebatch.pipelines.retention_delete import RetentionReport
 from facebatch.pipelines.retention_plan import RetentionPlan
 from facebatch.pipelines.retention_words import of_plan, of_report
 from facebatch.storage.store import ObjectStore
+
+_ELSEWHERE = ("searches", "results")
+"""Told by others, which know their words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,12 @@ class ExpirePlan:
     rows_to_rewrite: int
     searches: RetentionPlan | None = None
     """What is due of past searches; None: no results are configured."""
+    results: ResultNames | None = None
+    """Where past searches name whom the run would erase, or an earlier one did; None: no results are configured."""
 
     def summary(self) -> Mapping[str, object]:
         """The same for people."""
-        return {**_own(self), **of_plan(self.searches)}
+        return {**_own(self), **of_plan(self.searches), **words(self.results, done=False)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +88,12 @@ class ExpireReport:
     """Further runs with this budget until no row waits; None: never."""
     searches: RetentionReport | None = None
     """What was deleted of past searches; None: no results are configured."""
+    results: ResultNames | None = None
+    """Where past searches named whom this run or an earlier one erased; None: no results are configured."""
 
     def summary(self) -> Mapping[str, object]:
         """The same for people."""
-        return {**_own(self), **of_report(self.searches)}
+        return {**_own(self), **of_report(self.searches), **words(self.results, done=True)}
 
 
 def describe(store: ObjectStore, head: Snapshot, wanted: Wanted, config: ExpireConfig) -> ExpirePlan:
@@ -115,7 +123,7 @@ def describe(store: ObjectStore, head: Snapshot, wanted: Wanted, config: ExpireC
 
 def _own(found: ExpirePlan | ExpireReport) -> dict[str, object]:
     """What it tells of the gallery."""
-    return in_words({field.name: getattr(found, field.name) for field in fields(found) if field.name != "searches"})
+    return in_words({field.name: getattr(found, field.name) for field in fields(found) if field.name not in _ELSEWHERE})
 
 
 def _masked(store: ObjectStore, head: Snapshot, erasure: Erasure) -> list[tuple[SegmentEntry, SegmentEntry]]:

@@ -5,6 +5,7 @@ from functools import partial
 
 from facebatch.config import ExpireConfig
 from facebatch.errors import StopError
+from facebatch.gallery.leases import collecting
 from facebatch.pipelines import retention_delete, retention_plan
 from facebatch.pipelines.auditing import record_deletion
 from facebatch.pipelines.retention_delete import RetentionReport
@@ -28,7 +29,8 @@ def plan(config: ExpireConfig, as_of: date) -> RetentionPlan | None:
 def delete(config: ExpireConfig, as_of: date, gallery: ObjectStore, progress: Progress) -> RetentionReport | None:
     """Delete what is due by the end of that day, by the clock of the store; None where no results are configured.
 
-    StopError, and nothing is deleted, where this machine's clock is further off than expiry trusts.
+    StopError, and nothing is deleted, where this machine's clock is further off than expiry trusts. RetryableError
+    where another run is at work on the same results: of two, one could delete what the other gives back for a hold.
     """
     results = _results(config)
     if results is None:
@@ -41,7 +43,9 @@ def delete(config: ExpireConfig, as_of: date, gallery: ObjectStore, progress: Pr
             "again"
         )
     moment = moment_of(as_of, datetime.now(UTC) - skew)
-    return retention_delete.run(results, config.retention, moment, partial(record_deletion, gallery), progress)
+    record = partial(record_deletion, gallery)
+    with collecting(results.store, "expire") as held:
+        return retention_delete.run(results, config.retention, moment, record, progress, held.require)
 
 
 def _results(config: ExpireConfig) -> Results | None:

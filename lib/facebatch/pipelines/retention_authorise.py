@@ -1,5 +1,8 @@
-"""The authorisation that a search was allowed without, because it was asked for: it comes, or it is refused, once."""
+"""The authorisation that a search was allowed without, because it was asked for: it comes, or it is refused, once; and
+one that came may be revoked, once. Each is a record of its own, and none is ever changed.
+"""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -30,6 +33,26 @@ class Authorisation(Spec):
     at: AwareDatetime
 
 
+class Revocation(Spec):
+    """The end of an authorisation that had come."""
+
+    format_version: int = FORMAT_VERSION
+    reason: str
+    by: str
+    """Who recorded it."""
+    at: AwareDatetime
+
+
+@dataclass(frozen=True, slots=True)
+class Authorised:
+    """What became of it, in times; aware UTC."""
+
+    granted_at: datetime | None = None
+    refused_at: datetime | None = None
+    revoked_at: datetime | None = None
+    """It had come before."""
+
+
 def put_authorisation(search: ObjectStore, wanted: Authorisation, pending_until: datetime | None) -> Authorisation:
     """Record it in the folder of a search; recording the same again returns what stands.
 
@@ -48,7 +71,7 @@ def put_authorisation(search: ObjectStore, wanted: Authorisation, pending_until:
     if _said(stands) != _said(wanted):
         raise StopError(
             f"{where}: the authorisation was {stands.outcome} on {stands.at:%Y-%m-%d}, recorded by {stands.by}; the "
-            "first record stands"
+            "first record stands, and `facebatch retention revoke` takes back what was granted"
         )
     return stands
 
@@ -56,6 +79,31 @@ def put_authorisation(search: ObjectStore, wanted: Authorisation, pending_until:
 def find_authorisation(search: ObjectStore) -> Authorisation | None:
     """What is on record in the folder of a search."""
     return find(search, layout.AUTHORISATION, Authorisation)
+
+
+def put_revocation(search: ObjectStore, wanted: Revocation) -> Revocation:
+    """Record that the authorisation of a search was taken back; the first record stands.
+
+    StopError where none was granted.
+    """
+    granted = find_authorisation(search)
+    if granted is None or granted.outcome != "granted":
+        raise StopError(
+            f"{search.uri}/{layout.AUTHORISATION}: no authorisation was granted that could be revoked; `facebatch "
+            "retention refuse` ends a search that has none"
+        )
+    return put_first(search, layout.REVOCATION, wanted)[0]
+
+
+def read_authorised(search: ObjectStore) -> Authorised:
+    """When the authorisation of a search came, was refused or was revoked, as far as that is on record."""
+    found = find_authorisation(search)
+    if found is None:
+        return Authorised()
+    if found.outcome == "refused":
+        return Authorised(refused_at=found.at)
+    revoked = find(search, layout.REVOCATION, Revocation)
+    return Authorised(granted_at=found.at, revoked_at=revoked.at if revoked else None)
 
 
 def _said(found: Authorisation) -> tuple[str | None, ...]:

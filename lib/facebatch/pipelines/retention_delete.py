@@ -1,12 +1,12 @@
 """Delete what is due of the searches, then scan their folders anew: nothing of it may be found. Can be stopped and
-repeated.
+repeated. Only one run at a time may be at work on the same results: see `expire_searches`.
 
 A record of the deletion is put first, so that a search is never taken for whole again, and a run that was killed is
 finished by the next. Commits go first and the certificate last, so that a search is known for what it is until then;
 but its authorisation goes behind it, or the search would seem to have had none.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +16,9 @@ from facebatch.gallery.commits import put_first
 from facebatch.governance.retention import Moment, RetentionSpec
 from facebatch.pipelines import retention_plan
 from facebatch.pipelines.retention_deleted import Deleted
+from facebatch.pipelines.retention_folders import DeletedFolder, DueFolder, delete_folder, still_kept
 from facebatch.pipelines.retention_holds import held_by, in_force, read_holds
-from facebatch.pipelines.retention_media import MediaKept, delete_media, needed_media, probe_shards
+from facebatch.pipelines.retention_media import MediaKept, MediaNeeds, delete_media, probe_shards
 from facebatch.pipelines.retention_plan import DueObjects, RetentionPlan, judge
 from facebatch.pipelines.retention_survey import Results, StoredSearch, Unreadable, left_of, read_search, survey
 from facebatch.storage import layout
@@ -25,6 +26,7 @@ from facebatch.storage.store import ObjectStore
 from facebatch.telemetry.progress import Progress
 
 DELETED_AT_ONCE = 16
+_LAST = (layout.REQUEST, layout.SEARCH_MANIFEST, layout.REVOCATION, layout.AUTHORISATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class RetentionReport:
     plan: RetentionPlan
     """As it was found before."""
     deleted: tuple[DueObjects, ...]
+    folders: tuple[DueFolder, ...]
+    """Deleted ones, of runs, reviews and standing cases."""
     left: int
     """Objects that the scan found though they were deleted: must be 0."""
     held_meanwhile: tuple[str, ...]
@@ -50,10 +54,13 @@ def run(
     results: Results,
     spec: RetentionSpec,
     moment: Moment,
-    record: Callable[[Deleted], object],
+    record: Callable[[Deleted | DeletedFolder], object],
     progress: Progress,
+    require: Callable[[], None] = lambda: None,
 ) -> RetentionReport:
-    """Delete what `retention_plan` finds. `record` is called for each class of a search before an object goes."""
+    """Delete what `retention_plan` finds. `record` is called for each class of a search before an object goes, and
+    before it `require`, which raises where this run may not go on.
+    """
     plan = retention_plan.run(results, spec, moment)
     work = _Deletion(results, spec, moment, record)
     work.problems += plan.problems
@@ -62,11 +69,16 @@ def run(
         work.learn_needed(going)
     with progress.stage("retention", total=len(plan.due), unit="classes of objects") as stage:
         for due in plan.due:
+            require()
             work.delete(due)
             stage.advance()
+    for folder in plan.folders:
+        require()
+        work.delete_folder(folder)
     return RetentionReport(
         plan=plan,
         deleted=tuple(work.deleted),
+        folders=tuple(work.folders),
         left=work.left,
         held_meanwhile=tuple(work.held),
         media_deleted=work.media_deleted,
@@ -79,14 +91,19 @@ class _Deletion:
     """One run, and what it has done so far."""
 
     def __init__(
-        self, results: Results, spec: RetentionSpec, moment: Moment, record: Callable[[Deleted], object]
+        self,
+        results: Results,
+        spec: RetentionSpec,
+        moment: Moment,
+        record: Callable[[Deleted | DeletedFolder], object],
     ) -> None:
         self._results = results
         self._spec = spec
         self._moment = moment
         self._record = record
-        self._needed: Mapping[str, str] | None = None
+        self._needs: MediaNeeds | None = None
         self.deleted: list[DueObjects] = []
+        self.folders: list[DueFolder] = []
         self.left = 0
         self.held: list[str] = []
         self.media_deleted = 0
@@ -94,9 +111,11 @@ class _Deletion:
         self.problems: list[str] = []
 
     def learn_needed(self, going: Set[str]) -> None:
-        """Which probe images searches need that are not in `going`. Where one cannot be read, nobody can tell."""
+        """Which probe images searches need; those in `going` only when somebody holds them. Where one cannot be read,
+        nobody can tell.
+        """
         try:
-            self._needed = needed_media(self._results, _staying(self._results, going))
+            self._needs = MediaNeeds(self._results, _readable(self._results), going)
         except CorruptError as error:
             self.problems.append(f"no probe image is deleted, since one search cannot tell which it needs: {error}")
 
@@ -131,17 +150,32 @@ class _Deletion:
 
     def _delete_media(self, stored: StoredSearch) -> bool:
         """Whether all that may go is gone; else the commits that name them stay, and the next run comes back to it."""
-        if self._needed is None:
+        if self._needs is None:
             return False
         try:
             shards = probe_shards(self._results, stored)
-            deleted, kept = delete_media(shards, self._needed, self._results.s3)
+            deleted, kept = delete_media(stored.search_id, shards, self._needs, self._results.s3)
         except (AccessDeniedError, CorruptError) as error:
             self.problems.append(f"{stored.search_id}: its probe images are not deleted: {error}")
             return False
-        self.media_deleted += deleted
+        self.media_deleted += len(deleted)
         self.media_kept += kept
+        self._needs.look()
+        late = sorted({other for uri in deleted if (other := self._needs.other(stored.search_id, uri))})
+        self.problems += (
+            f"{each}: was held while its probe images were deleted; some of them are gone" for each in late
+        )
         return True
+
+    def delete_folder(self, due: DueFolder) -> None:
+        """One of a run, a review or a standing case, unless somebody holds it now or a search of it is still there."""
+        holds = in_force(read_holds(self._results.store))
+        if any(held_by(holds, search, due.case_of(search)) for search in due.searches):
+            self.held.append(due.folder)
+        elif not still_kept(self._results, due):
+            self._record(due.record())
+            delete_folder(self._results, due)
+            self.folders.append(due)
 
     def _scan(self, due: DueObjects) -> None:
         left = left_of(self._results, due.search_id, due.object_class)
@@ -153,12 +187,12 @@ class _Deletion:
             )
 
 
-def _staying(results: Results, going: Set[str]) -> Iterator[StoredSearch]:
+def _readable(results: Results) -> Iterator[StoredSearch]:
+    """All of them. CorruptError for one that is not."""
     for found in survey(results):
         if isinstance(found, Unreadable):
             raise CorruptError(found.problem)
-        if found.search_id not in going:
-            yield found
+        yield found
 
 
 def _record_of(stored: StoredSearch, due: DueObjects) -> Deleted:
@@ -179,12 +213,16 @@ def _record_of(stored: StoredSearch, due: DueObjects) -> Deleted:
         case=about.case,
         pending_until=None if state.authorised_at else state.pending_until,
         retain_probe_days=state.obligations.retain_probe_days,
+        retain_candidates_days=state.obligations.retain_candidates_days,
+        certified=state.is_finished,
     )
 
 
 def _delete_objects(folder: ObjectStore, keys: Sequence[str]) -> None:
-    """Commits first, so that nothing refers to what is gone; the certificate and the authorisation last."""
-    last = [key for key in (layout.SEARCH_MANIFEST, layout.AUTHORISATION) if key in keys]
+    """Commits first, so that nothing refers to what is gone; what says what the search is last, the certificate behind
+    the request: a request without a certificate is of a search that is not finished.
+    """
+    last = [key for key in _LAST if key in keys]
     first = [key for key in keys if f"/{layout.COMMITS}" in key]
     others = [key for key in keys if key not in {*first, *last}]
     with ThreadPoolExecutor(DELETED_AT_ONCE) as pool:

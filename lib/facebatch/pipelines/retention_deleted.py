@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 from facebatch.errors import ForbiddenError, NotFoundError, StopError
 from facebatch.gallery.commits import find
 from facebatch.governance.retention import CLASSES, Due, ObjectClass, Reason
-from facebatch.pipelines.retention_authorise import find_authorisation
+from facebatch.pipelines.retention_authorise import find_authorisation, read_authorised
 from facebatch.schemas import FORMAT_VERSION
 from facebatch.spec import Spec
 from facebatch.storage import layout
@@ -35,7 +35,9 @@ class Deleted(Spec):
     """How many there were."""
     bytes: int
     decided_at: AwareDatetime | None = None
-    """Of the search; None: it had no certificate."""
+    """Of the search; None: nobody recorded it."""
+    certified: bool = True
+    """Whether it had a certificate. Earlier releases recorded no `decided_at` where it had none."""
     gallery: str | None = None
     snapshot: int | None = None
     images: int | None = None
@@ -48,6 +50,13 @@ class Deleted(Spec):
     """Until when the search awaits an authorisation that has not come; what is left of it goes then."""
     retain_probe_days: int | None = None
     """Longest that its packs allow to keep probes: they may outlive the certificate, which said so."""
+    retain_candidates_days: int | None = None
+    """Longest that its packs allow to keep lists."""
+
+    @property
+    def resource(self) -> str:
+        """As the audit chain names it."""
+        return f"search:{self.search_id}"
 
     @property
     def due(self) -> Due:
@@ -65,7 +74,8 @@ def read_deleted(search: ObjectStore) -> Mapping[ObjectClass, Deleted]:
 
 def require_undeleted(search: ObjectStore, object_class: ObjectClass = "candidate_lists") -> None:
     """StopError when objects of this class of a search were deleted, or are being; ForbiddenError when its
-    authorisation was refused. A search whose deletion began before it had a certificate counts as deleted whole.
+    authorisation was refused or revoked. A search whose deletion began before it had a certificate counts as deleted
+    whole.
     """
     records = read_deleted(search)
     if records and (object_class in records or not _is_certified(search)):
@@ -75,11 +85,17 @@ def require_undeleted(search: ObjectStore, object_class: ObjectClass = "candidat
             f"{search.uri}: the {words} of this search were deleted by retention on {record.at:%Y-%m-%d} "
             f"({record.reason.replace('_', ' ')}), so it cannot be read or resumed; a new search needs a new request"
         )
-    found = find_authorisation(search)
-    if found is not None and found.outcome == "refused":
+    authorised = read_authorised(search)
+    if authorised.refused_at is not None:
         raise ForbiddenError(
-            f"{search.uri}: the authorisation of this search was refused on {found.at:%Y-%m-%d}; nobody may use it, "
-            "and `facebatch expire --delete` deletes it"
+            f"{search.uri}: the authorisation of this search was refused on {authorised.refused_at:%Y-%m-%d}; nobody "
+            "may use it, and `facebatch expire --delete` deletes it"
+        )
+    if authorised.revoked_at is not None:
+        raise ForbiddenError(
+            f"{search.uri}: the authorisation of this search was revoked on {authorised.revoked_at:%Y-%m-%d}; nobody "
+            "may use it, and `facebatch expire --delete` deletes it when its days are over, or at once where its "
+            "policy packs have what is unlawful purged"
         )
 
 

@@ -1,6 +1,6 @@
 """The images of a search's probes, which lie where their owner put them: which they are, and their deletion."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from facebatch.errors import NotFoundError
 from facebatch.gallery.commits import ShardCommit, find, read_part
 from facebatch.images.manifest import SUFFIXES
 from facebatch.images.names import suffix
+from facebatch.pipelines.retention_holds import Hold, held_by, in_force, read_holds
 from facebatch.pipelines.retention_survey import Results, StoredSearch
 from facebatch.storage import layout
 from facebatch.storage.open import open_store, split_object
@@ -76,14 +77,42 @@ def sources(search_id: str, shards: Iterable[ProbeShard]) -> list[MediaSource]:
     return [MediaSource(search_id, uri, count) for uri, count in sorted(images.items())]
 
 
-def delete_media(shards: Iterable[ProbeShard], needed: Mapping[str, str], s3: S3Spec) -> tuple[int, list[MediaKept]]:
-    """Delete what the shards were read from, except what another search needs (`needed`: its id by URI) and what was
-    written after it was read, and so is something else. How many objects went, and what stays.
+class MediaNeeds:
+    """Which searches need a file of probe images: those that stay, and those that somebody holds by now."""
+
+    def __init__(self, results: Results, every: Iterable[StoredSearch], going: Set[str]) -> None:
+        """`going`: ids of those of `every` whose images are to be deleted. CorruptError for a search of which nobody
+        can tell what it was read from.
+        """
+        self._results = results
+        self._going = going
+        self._holds: tuple[Hold, ...] = ()
+        self._needers: dict[str, list[tuple[str, str | None]]] = {}
+        for stored in every:
+            for uri in {uri for shard in probe_shards(results, stored) for uri in shard.uris}:
+                self._needers.setdefault(uri, []).append((stored.search_id, stored.about.case))
+
+    def look(self) -> None:
+        """See who holds what at this moment."""
+        self._holds = in_force(read_holds(self._results.store))
+
+    def other(self, search_id: str, uri: str) -> str | None:
+        """A search, not this one, that needs a file as of the last look."""
+        others = ((other, case) for other, case in self._needers.get(uri, ()) if other != search_id)
+        return next((o for o, case in others if o not in self._going or held_by(self._holds, o, case)), None)
+
+
+def delete_media(
+    search_id: str, shards: Iterable[ProbeShard], needs: MediaNeeds, s3: S3Spec
+) -> tuple[list[str], list[MediaKept]]:
+    """Delete what the shards were read from, except what another search needs and what was written after it was read,
+    and so is something else. The URIs of what went, and what stays. Who holds what is looked at before each shard.
 
     AccessDeniedError where the credentials may not.
     """
-    deleted, kept = 0, []
+    deleted, kept = [], []
     for shard in shards:
+        needs.look()
         if not shard.keys:
             kept.append(
                 MediaKept(shard.root, f"a manifest, which names {shard.images} images; their owner deletes them")
@@ -91,10 +120,11 @@ def delete_media(shards: Iterable[ProbeShard], needed: Mapping[str, str], s3: S3
             continue
         store = open_store(shard.root, s3)
         for key, uri in zip(shard.keys, shard.uris, strict=True):
-            why = _needed(needed, uri) or _changed(store, key, shard.read_at)
+            other = needs.other(search_id, uri)
+            why = f"search {other} needs it" if other else _changed(store, key, shard.read_at)
             if why is None:
                 store.delete(key)
-                deleted += 1
+                deleted.append(uri)
             elif why:
                 kept.append(MediaKept(uri, why))
     return deleted, kept
@@ -112,10 +142,6 @@ def _shard(commit: ShardCommit, probes: ObjectStore, read_at: datetime | None) -
     return ProbeShard(root, () if suffix(root) in SUFFIXES else tuple(ids), commit.images, read_at)
 
 
-def _needed(needed: Mapping[str, str], uri: str) -> str | None:
-    return f"search {needed[uri]} needs it" if uri in needed else None
-
-
 def _changed(store: ObjectStore, key: str, read_at: datetime | None) -> str | None:
     """Why an object may not be what was read; None where it is, "" where it is gone."""
     try:
@@ -125,10 +151,3 @@ def _changed(store: ObjectStore, key: str, read_at: datetime | None) -> str | No
     if modified is None or read_at is None:
         return "nobody knows whether it was replaced since it was read: the store tells no times"
     return "was written after the search read it, so it is another one" if modified > read_at else None
-
-
-def needed_media(results: Results, staying: Iterable[StoredSearch]) -> dict[str, str]:
-    """By URI of a file of probe images: a search that stays and was read from it."""
-    return {
-        uri: stored.search_id for stored in staying for shard in probe_shards(results, stored) for uri in shard.uris
-    }

@@ -1,68 +1,20 @@
 """What is stored of the searches below a root of results, as far as retention needs to know it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from pydantic import AwareDatetime, ConfigDict
-
 from facebatch.errors import CorruptError, NotFoundError
-from facebatch.gallery.commits import find
-from facebatch.governance.obligations import Obligations
 from facebatch.governance.retention import ObjectClass, SearchState, class_of
-from facebatch.pipelines.retention_authorise import Authorisation, find_authorisation
+from facebatch.pipelines.retention_authorise import read_authorised
 from facebatch.pipelines.retention_cases import closed_on
-from facebatch.pipelines.retention_deleted import Deleted, read_deleted
-from facebatch.pipelines.retention_holds import case_digest
-from facebatch.spec import Spec
+from facebatch.pipelines.retention_deleted import read_deleted
+from facebatch.pipelines.retention_known import About, read_known
 from facebatch.storage import layout
 from facebatch.storage.open import open_store
 from facebatch.storage.settings import S3Spec
 from facebatch.storage.store import ObjectInfo, ObjectStore
-
-
-class Part(Spec):
-    """A part of a certificate; what retention does not need is not looked at, so that one of any version is read."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class StatedAuthority(Part):
-    """Of a request."""
-
-    pending_until: AwareDatetime | None = None
-
-
-class StatedRequest(Part):
-    """Of a search."""
-
-    case_id: str | None = None
-    authority: StatedAuthority = StatedAuthority()
-
-
-class Certificate(Part):
-    """The manifest of a finished search."""
-
-    decided_at: AwareDatetime
-    request: StatedRequest
-    obligations: Obligations = Obligations()
-    gallery: str
-    snapshot: int
-    images: int
-    probes: int
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What the record of a deletion tells of its search."""
-
-    gallery: str | None = None
-    snapshot: int | None = None
-    images: int | None = None
-    probes: int | None = None
-    case: str | None = None
-    """Digest of the id of its case; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +28,9 @@ class StoredSearch:
     """By class, keys in the search's folder; classes without any are left out."""
 
     @property
-    def is_finished(self) -> bool:
-        """Whether it had a certificate."""
-        return self.state.decided_at is not None
+    def keys(self) -> tuple[str, ...]:
+        """Of all of them, in order."""
+        return tuple(sorted(info.key for infos in self.objects.values() for info in infos))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,55 +102,25 @@ def _by_class(search_id: str, infos: Iterable[ObjectInfo]) -> dict[ObjectClass, 
 def _read(results: Results, search_id: str, objects: Mapping[ObjectClass, Sequence[ObjectInfo]]) -> StoredSearch:
     folder = results.folder(search_id)
     records = read_deleted(folder)
-    certificate = find(folder, layout.SEARCH_MANIFEST, Certificate)
-    about, known = _about(certificate, records)
-    found = find_authorisation(folder)
+    known = read_known(folder, records)
+    case = known.about.case
+    authorised = read_authorised(folder)
     state = SearchState(
         decided_at=known.decided_at,
         written_at=_written(objects),
         obligations=known.obligations,
-        closed_on=None if about.case is None else closed_on(results.store, about.case),
+        closed_on=None if case is None else closed_on(results.store, case),
         pending_until=known.pending_until,
-        authorised_at=_at(found, "granted"),
-        refused_at=_at(found, "refused"),
+        authorised_at=authorised.granted_at,
+        refused_at=authorised.refused_at,
+        revoked_at=authorised.revoked_at,
         begun={name: record.due for name, record in records.items()},
+        certified=known.certified,
     )
-    return StoredSearch(search_id, state, about, objects)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    decided_at: datetime | None = None
-    pending_until: datetime | None = None
-    obligations: Obligations = field(default_factory=Obligations)
-
-
-def _about(certificate: Certificate | None, records: Mapping[ObjectClass, Deleted]) -> tuple[About, _Known]:
-    """From the certificate, or where it is gone from what its deletion recorded; earlier records may be out of date."""
-    if certificate is not None:
-        case = (certificate.request.case_id or "").strip()
-        about = About(
-            gallery=certificate.gallery,
-            snapshot=certificate.snapshot,
-            images=certificate.images,
-            probes=certificate.probes,
-            case=case_digest(case) if case else None,
-        )
-        pending = certificate.request.authority.pending_until
-        return about, _Known(certificate.decided_at, pending, certificate.obligations)
-    record = records.get("candidate_lists") or next(iter(records.values()), None)
-    if record is None:
-        return About(), _Known()
-    about = About(record.gallery, record.snapshot, record.images, record.probes, record.case)
-    kept = Obligations(retain_probe_days=record.retain_probe_days)
-    return about, _Known(record.decided_at, record.pending_until, kept)
+    return StoredSearch(search_id, state, known.about, objects)
 
 
 def _written(objects: Mapping[ObjectClass, Sequence[ObjectInfo]]) -> datetime | None:
     times = [info.modified for infos in objects.values() for info in infos]
     known = [time for time in times if time is not None]
     return max(known) if len(known) == len(times) else None
-
-
-def _at(found: Authorisation | None, outcome: str) -> datetime | None:
-    return found.at if found is not None and found.outcome == outcome else None

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from facebatch.errors import StopError
 from facebatch.pipelines.retention_delete import RetentionReport
+from facebatch.pipelines.retention_folders import DueFolder
 from facebatch.pipelines.retention_plan import DueObjects, RetentionPlan
 
 SHOWN = 20
@@ -15,6 +16,7 @@ _BECAUSE = {
     "policy": "its policy packs allow no longer",
     "clock": "its time is over",
     "unfinished": "it was never finished",
+    "revoked": "its authorisation was revoked",
 }
 
 
@@ -25,7 +27,8 @@ def of_plan(plan: RetentionPlan | None) -> dict[str, str]:
     return {
         "searches": f"{plan.searches}; {plan.awaiting} await an authorisation, {plan.unfinished} are unfinished and "
         f"left alone, {plan.cases_open} wait for their case to be closed",
-        "due in searches": _listed(list(_due(plan.due)), f"{plan.objects} objects"),
+        **({"revoked": f"{plan.revoked} may be used by nobody, until their days are over"} if plan.revoked else {}),
+        "due in searches": _listed([*_due(plan.due), *_folders(plan.folders)], f"{plan.objects} objects"),
         "held": _listed(
             [f"{held.search_id}: {', '.join(held.classes)}, by {', '.join(held.holds)}" for held in plan.held]
         ),
@@ -39,7 +42,7 @@ def of_report(report: RetentionReport | None) -> dict[str, str]:
     """What was deleted, and what a scan found of it afterwards."""
     if report is None:
         return of_plan(None)
-    count = sum(due.objects for due in report.deleted)
+    count = sum(due.objects for due in report.deleted) + sum(folder.objects for folder in report.folders)
     told = of_plan(report.plan)
     del told["due in searches"]
     told.pop("problems", None)
@@ -47,7 +50,7 @@ def of_report(report: RetentionReport | None) -> dict[str, str]:
         kept = [f"{kept.uri}: {kept.why}" for kept in report.media_kept]
         told["probe images"] = _listed(kept, f"{report.media_deleted} files deleted; kept: {len(kept)}")
     return {
-        "deleted of searches": _listed(list(_due(report.deleted)), f"{count} objects"),
+        "deleted of searches": _listed([*_due(report.deleted), *_folders(report.folders)], f"{count} objects"),
         "scan afterwards": f"{report.left} objects left of what was deleted",
         **told,
         **({"held meanwhile": _listed(report.held_meanwhile)} if report.held_meanwhile else {}),
@@ -58,7 +61,8 @@ def of_report(report: RetentionReport | None) -> dict[str, str]:
 def of_scan(plan: RetentionPlan) -> Iterator[str]:
     """What a scan found that must be gone, as lines."""
     yield f"searches: {plan.objects} objects still found that must be gone, of {plan.searches} searches"
-    yield from (f"  {line}; run `facebatch expire --delete`" for line in _first(list(_due(plan.due))))
+    due = [*_due(plan.due), *_folders(plan.folders)]
+    yield from (f"  {line}; run `facebatch expire --delete`" for line in _first(due))
     alone = f"unfinished and left alone {plan.unfinished}, awaiting an authorisation {plan.awaiting}"
     yield f"  held {len(plan.held)}, {alone}"
     yield from (f"  {problem}" for problem in plan.problems)
@@ -74,6 +78,11 @@ def _due(due: Iterable[DueObjects]) -> Iterator[str]:
     for each in due:
         what = f"{each.objects} objects of {each.object_class.replace('_', ' ')}"
         yield f"{each.search_id}: {what}, {_BECAUSE[each.reason]} since {each.since:%Y-%m-%d %H:%M} UTC"
+
+
+def _folders(folders: Iterable[DueFolder]) -> Iterator[str]:
+    """Of runs, reviews and standing cases."""
+    return (f"{folder.folder}: {folder.objects} objects, no search is left that it is about" for folder in folders)
 
 
 def _media(plan: RetentionPlan) -> str:
