@@ -12,11 +12,14 @@ from pydantic import ValidationError
 from facebatch import __version__
 from facebatch.cli_audit import audit_app
 from facebatch.cli_gallery import gallery_app
-from facebatch.cli_output import DryRun, Flag, Flat, Output
+from facebatch.cli_models import models_app
+from facebatch.cli_output import DryRun, Flat, Output
 from facebatch.cli_policy import policy_app
 from facebatch.cli_retention import retention_app
+from facebatch.cli_review import review_app
 from facebatch.cli_trust import keygen, trust, trusted
 from facebatch.config import (
+    CasesConfig,
     EmbedConfig,
     EvaluateConfig,
     ExpireConfig,
@@ -28,11 +31,7 @@ from facebatch.config import (
 )
 from facebatch.errors import ConfigError, FacebatchError
 from facebatch.evaluate.group_limits import AllLimitsSpec
-from facebatch.faces import packs
-from facebatch.faces.catalogue import OFFICIAL
-from facebatch.faces.open import open_models
-from facebatch.faces.pull import pull
-from facebatch.faces.settings import FaceSpec, ModelSpec
+from facebatch.pipelines import cases as cases_pipeline
 from facebatch.pipelines import demo as demo_pipeline
 from facebatch.pipelines import embed as embed_pipeline
 from facebatch.pipelines import evaluate as evaluate_pipeline
@@ -44,6 +43,7 @@ from facebatch.pipelines import pairs as pairs_pipeline
 from facebatch.pipelines import plan_match as plan_match_pipeline
 from facebatch.pipelines import reindex as reindex_pipeline
 from facebatch.pipelines.demo import DemoConfig
+from facebatch.pipelines.expire_results import require_erased
 from facebatch.pipelines.pairs import PairsConfig
 from facebatch.pipelines.plan_match import PlanMatchConfig
 from facebatch.pipelines.reindex_erase import require_known
@@ -56,7 +56,6 @@ app = App(
     version=__version__,
     help="Face templates, galleries, bulk matches. Leads, never identifications.",
 )
-models_app = App(name="models", help="Model packs: list, check, pull.")
 app.command(models_app)
 plan_app = App(name="plan", help="What a job would come to, from numbers alone: nothing is read.")
 app.command(plan_app)
@@ -67,6 +66,7 @@ policy_app.command(trust)
 policy_app.command(trusted)
 app.command(audit_app)
 app.command(retention_app)
+app.command(review_app)
 
 
 @app.command
@@ -113,6 +113,8 @@ def expire(
     result = expire_pipeline.run(config, progress, dry_run=not delete)
     output.show("expire" if delete else "expire: the plan, of which nothing is done without --delete", result)
     require_judged(result.searches)
+    if delete:
+        require_erased(result.results)
     require_known(result.unknown, planned=not delete)
 
 
@@ -121,6 +123,13 @@ def match(*, config: Annotated[MatchConfig, Flat], output: Output = Output(), dr
     """Search an allowed request's probes in a snapshot; write candidate lists and a coverage certificate."""
     result = match_pipeline.run(config, output.start(), dry_run=dry_run)
     output.show("match: the plan" if dry_run else "match (candidates are leads, not identifications)", result)
+
+
+@app.command
+def cases(*, config: Annotated[CasesConfig, Flat], output: Output = Output(), dry_run: DryRun = False) -> None:
+    """Search hundreds of cases, each allowed or refused by itself; write a candidate sheet for each, and an index."""
+    result = cases_pipeline.run(config, output.start(), dry_run=dry_run)
+    output.show("cases: the plan" if dry_run else "cases (candidates are leads, not identifications)", result)
 
 
 @app.command
@@ -136,7 +145,10 @@ def evaluate(
     output: Output = Output(),
     gate: Annotated[Path | None, Parameter(help="A YAML file of limits, in place of those of the config.")] = None,
 ) -> None:
-    """Measure error rates of labelled probes, write a report, and publish thresholds and a verdict."""
+    """Measure error rates of labelled probes, write a report, and publish thresholds and a verdict.
+
+    Decided by the policy packs as action evaluate, and recorded, before anything of lists or probes is read.
+    """
     if gate is not None:
         config = config.model_copy(update={"limits": load_config(AllLimitsSpec, gate)})
     output.show("evaluate", evaluate_pipeline.run(config, output.start()))
@@ -154,53 +166,6 @@ def plan_match(*, config: Annotated[PlanMatchConfig, Flat], output: Output = Out
     """What so many probes against so many templates come to: cells, bytes, memory, core-hours, requests."""
     output.start()
     output.show("match: an estimate", plan_match_pipeline.run(config))
-
-
-@models_app.command(name="list")
-def list_models(*, model: Annotated[ModelSpec, Flat] = ModelSpec(), output: Output = Output()) -> None:
-    """Packs on this machine, and official packs that can be pulled."""
-    output.start()
-    found = {listing.name: _state(listing) for listing in packs.list_packs(model)}
-    offered = {
-        name: f"can be pulled; {pack.licence}{', research only' if pack.research_only else ''}; {pack.publisher}"
-        for name, pack in OFFICIAL.items()
-        if name not in found
-    }
-    output.show("model packs", {**found, **offered})
-
-
-@models_app.command
-def check(*, model: Annotated[ModelSpec, Flat] = ModelSpec(), output: Output = Output()) -> None:
-    """Verify a pack's checksums, open its networks, and print its card."""
-    output.start()
-    card, _, _ = open_models(model.model_copy(update={"accept_research_only": True}), FaceSpec())
-    output.show(f"model pack {card.name}", card)
-
-
-@models_app.command(name="pull")
-def pull_models(name: str, output: Output = Output(), *, to: Path | None = None, accept_licence: Flag = False) -> None:
-    """Download a pack from its publisher, verify it, and put it in place. Never done by a worker.
-
-    Parameters
-    ----------
-    name
-        Name of the pack, as `models list` shows it.
-    to
-        Directory of packs; absent: FACEBATCH_MODELS, then the user's cache.
-    accept_licence
-        Say that you have read the licence shown and accept it.
-    """
-    output.start()
-    folder = to or packs.pack_directories(ModelSpec())[0]
-    card = pull(name, folder, accept_licence)
-    output.show(f"pulled to {folder / name}", card)
-
-
-def _state(listing: packs.PackListing) -> str:
-    if listing.card is None:
-        return f"unusable: {listing.fault}"
-    limits = ", research only" if listing.card.research_only else ""
-    return f"dim {listing.card.dim}; {listing.card.licence}{limits}; {listing.path}"
 
 
 @app.meta.default

@@ -6,17 +6,21 @@ from typing import Any, TypeVar
 
 import yaml
 
+from facebatch.cases.probes import JoinSpec
+from facebatch.cases.settings import SheetSpec
 from facebatch.errors import ConfigError
 from facebatch.evaluate.candidate_files import CandidatesSpec
 from facebatch.evaluate.differentials import DifferentialSpec
 from facebatch.evaluate.group_limits import AllLimitsSpec
 from facebatch.evaluate.report import ReportSpec
-from facebatch.faces.settings import FaceSpec, ModelSpec
+from facebatch.faces.settings import FaceSpec, ModelSpec, ProbeFaceSpec
+from facebatch.faces.tracks import TrackSpec
 from facebatch.gallery.gates import GateSpec
 from facebatch.governance.facts import Facts
 from facebatch.governance.retention import RetentionSpec
 from facebatch.governance.settings import PolicySpec
 from facebatch.images.source import DecodeSpec, SourceSpec
+from facebatch.images.video import VideoSpec
 from facebatch.index.compact import CompactSpec
 from facebatch.index.spec import IndexSpec
 from facebatch.match.canaries import CanarySpec
@@ -120,8 +124,38 @@ class MatchConfig(Spec):
     event_contexts; and face_x, face_y, where the designated face is. Absent: the request speaks for all."""
     decode: DecodeSpec = DecodeSpec()
     model: ModelSpec = ModelSpec()
-    faces: FaceSpec = FaceSpec()
+    faces: ProbeFaceSpec = ProbeFaceSpec()
     match: MatchSpec = MatchSpec()
+    run: RunSpec = RunSpec()
+    s3: S3Spec = S3Spec()
+
+
+class CasesConfig(Spec):
+    """Cases with their media against a snapshot: a search, a sheet and a record for each."""
+
+    gallery: str
+    """Root of the gallery."""
+    results: str
+    """Root of the results; each case that is allowed gets a folder of its own below it, as a search of match does."""
+    cases: str
+    """A .yaml, .jsonl or .parquet file of cases: see `cases.manifest`."""
+    request: Facts = Facts()
+    """What is asked for every case; what a case states itself counts in its place."""
+    policy: PolicySpec = PolicySpec()
+    decode: DecodeSpec = DecodeSpec()
+    video: VideoSpec = VideoSpec()
+    tracks: TrackSpec = TrackSpec()
+    model: ModelSpec = ModelSpec()
+    faces: ProbeFaceSpec = ProbeFaceSpec(keep="designated")
+    join: JoinSpec = JoinSpec()
+    """How the pictures of a probe become one template. Where the gallery's evaluation has quality bands, those count in
+    place of `join.bands`."""
+    match: MatchSpec = MatchSpec()
+    """Lists end at the threshold of the probe's quality band where `fpir` is given and the evaluation has bands."""
+    standing: bool = False
+    """Of cases that are standing, search what is new in the gallery since they were last searched, and nothing where
+    nothing is; of all others, and of new probes, everything."""
+    sheets: SheetSpec = SheetSpec()
     run: RunSpec = RunSpec()
     s3: S3Spec = S3Spec()
 
@@ -137,21 +171,27 @@ class EvaluateConfig(Spec):
     results: str | None = None
     """Root of the results of that search."""
     request: Facts = Facts()
-    """Purpose, case and requester of that search, and the other facts of it."""
+    """What is asked, by whom, why and on what authority: of the evaluation, which is decided by itself, as action
+    evaluate, whoever made the search and what for; and of the search of `probes`. Without purpose, case and requester
+    nothing of lists or probes is read."""
     policy: PolicySpec = PolicySpec()
     probes: SourceSpec | None = None
     """Labelled probes, held out: none of their images is enrolled."""
+    probe_facts: str | None = None
+    """As in match: a file of what is stated of single ones of `probes`. Probes that the packs refuse are counted apart,
+    and in no rate."""
     candidates: CandidatesSpec | None = None
     """Candidate lists in Parquet files, in place of `search` and `probes`. Needs `truth`. They set thresholds of the
     gallery, and can find it fit for use, only where they name its model and snapshot and are seen to be of it."""
     decode: DecodeSpec = DecodeSpec()
     model: ModelSpec = ModelSpec()
-    faces: FaceSpec = FaceSpec()
+    faces: ProbeFaceSpec = ProbeFaceSpec()
     match: MatchSpec = MatchSpec()
     truth: str | None = None
-    """A .parquet or .csv file: probe_id, subject_id (absent: non-mated), person_id, quality, failed (true: the probe
-    gave no template), group_<variable>. Absent: a probe is mated when the subject it was given with is in the
-    gallery; failed probes of a finished search then count nowhere, and nothing is approved."""
+    """A .parquet or .csv file: probe_id, subject_id (absent: non-mated), person_id, quality (absent: that of the
+    probe's template), failed (true: the probe gave no template), group_<variable>. Absent: a probe is mated when the
+    subject it was given with is in the gallery; failed probes of a finished search then count nowhere, and nothing is
+    approved."""
     exact: str | None = None
     """Folder of an exact search of the same probes and gallery, where `search` or `candidates` are of an approximate
     index: what that loses is told among the costs."""

@@ -64,8 +64,8 @@ def compare(store: ObjectStore, older: Snapshot, newer: Snapshot) -> Changes:
     erased_before, erased_after = _erased(store, older), _erased(store, newer)
     old = _rows(store, [part for sha256, part in before.items() if sha256 not in after])
     new = _rows(store, [part for sha256, part in after.items() if sha256 not in before])
-    gone = old.filter(~pl.col("template_id").is_in(erased_before))
-    came = new.filter(~pl.col("template_id").is_in(erased_after))
+    gone = old.filter(~pl.col("template_id").is_in(erased_before.implode()))
+    came = new.filter(~pl.col("template_id").is_in(erased_after.implode()))
     # Tombstones of templates in parts that both list, whose rows were not read.
     ended = erased_after.filter(~erased_after.is_in(erased_before) & ~erased_after.is_in(new["template_id"]))
     returned = erased_before.filter(~erased_before.is_in(erased_after) & ~erased_before.is_in(old["template_id"]))

@@ -47,6 +47,8 @@ class ShardCommit(Spec):
     templates: PartFile
     ledger: PartFile
     timings: PartFile
+    media: PartFile | None = None
+    """Of a probe of a case: what it was made of."""
     seconds: dict[str, float]
     """Wall time of the attempt by stage; differs between runs."""
     next_expiry: datetime | None = NOT_RECORDED

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from facebatch.images.records import ImageShard, Member
 
@@ -21,27 +21,23 @@ def grouped(members: Iterable[Member], average: int, root: str) -> Iterator[Imag
     for member in members:
         group.append(member)
         if _ends_shard(member.image_id, average) or len(group) == LONGEST * average:
-            yield _shard(group, root)
+            yield whole(group, f"{root}#{group[0].image_id}")
             group = []
     if group:
-        yield _shard(group, root)
+        yield whole(group, f"{root}#{group[0].image_id}")
 
 
 def _ends_shard(image_id: str, average: int) -> bool:
     return int.from_bytes(hashlib.sha256(image_id.encode()).digest()) % average == 0
 
 
-def _shard(group: list[Member], root: str) -> ImageShard:
-    return ImageShard(
-        uri=f"{root}#{group[0].image_id}",
-        kind="objects",
-        size=sum(max(member.size, 0) for member in group),
-        etag=_digest(group),
-        members=tuple(group),
-    )
+def whole(group: Sequence[Member], uri: str) -> ImageShard:
+    """One shard of all these members."""
+    size = sum(max(member.size, 0) for member in group)
+    return ImageShard(uri=uri, kind="objects", size=size, etag=_digest(group), members=tuple(group))
 
 
-def _digest(group: list[Member]) -> str:
+def _digest(group: Sequence[Member]) -> str:
     """sha256 over one line of JSON per member: changes with any id, size, etag or field."""
     digest = hashlib.sha256()
     for member in group:

@@ -56,7 +56,7 @@ def read_manifest(data: bytes, uri: str, source: SourceSpec, s3: S3Spec) -> list
     if source.etag_column is not None:
         return members
     with ThreadPoolExecutor(HEADS, thread_name_prefix="head") as pool:
-        return list(pool.map(partial(_asked, s3=s3), members))
+        return list(pool.map(partial(asked, s3=s3), members))
 
 
 def read_rows(data: bytes, uri: str) -> Iterator[Row]:
@@ -119,7 +119,7 @@ def _member(row: Row, manifest: str, source: SourceSpec) -> Member:
         image_id = _given_id(row, source)
     etag = "" if source.etag_column is None else _needed(row, source.etag_column).strip('"')
     fields = {name: row.values[name] for name in sorted(wanted(source.fields) & row.values.keys())}
-    return Member(image_id, _resolved(text, manifest, row), 0, etag, fields)
+    return Member(image_id, resolved(text, manifest, row.where), 0, etag, fields)
 
 
 def _given_id(row: Row, source: SourceSpec) -> str:
@@ -141,8 +141,10 @@ def _needed(row: Row, column: str) -> str:
     raise ConfigError(f"{row.where}: column {column!r} has no value, or one that is not printable text")
 
 
-def _resolved(text: str, manifest: str, row: Row) -> str:
-    """The absolute URI; a relative one is below the manifest's folder, or beside it by `..`."""
+def resolved(text: str, manifest: str, where: str) -> str:
+    """The absolute URI; a relative one is below the manifest's folder, or beside it by `..`. ConfigError that begins
+    with `where` for one that leads out of the bucket.
+    """
     if "://" in text or text.startswith(("/", "~")):
         return text
     folder = split_object(manifest)[0]
@@ -150,11 +152,11 @@ def _resolved(text: str, manifest: str, row: Row) -> str:
     joined = posixpath.normpath(posixpath.join(path, text))
     bucket = path.split("/", 1)[0]
     if scheme and not joined.startswith(f"{bucket}/"):
-        raise ConfigError(f"{row.where}: {text!r} leads out of {scheme}://{bucket}")
+        raise ConfigError(f"{where}: {text!r} leads out of {scheme}://{bucket}")
     return f"{scheme}{separator}{joined}"
 
 
-def _asked(member: Member, s3: S3Spec) -> Member:
+def asked(member: Member, s3: S3Spec) -> Member:
     """The member with what one HEAD request says of it."""
     folder, key = split_object(member.uri)
     try:

@@ -72,4 +72,5 @@ def plan_stretches(cells: Sequence[Cell], schedule: Schedule) -> list[tuple[Cell
 
 def _key(probes: PartFile, segment: SegmentEntry, snapshot: Snapshot, spec: MatchSpec) -> str:
     identity = [FORMAT_VERSION, probes.sha256, segment.segment_id]
-    return canonical_digest([*identity, snapshot.seq, spec.length, spec.floor, spec.probe_block])[:KEY_LENGTH]
+    since = [] if spec.since is None else [spec.since]
+    return canonical_digest([*identity, snapshot.seq, spec.length, spec.floor, spec.probe_block, *since])[:KEY_LENGTH]

@@ -30,6 +30,9 @@ class MatchSpec(Spec):
     snapshot: int | None = None
     """Which snapshot to search; absent = the head at submission."""
 
+    since: int | None = Field(default=None, ge=1)
+    """Compare only with templates that are new or changed since this snapshot; absent = with all."""
+
     @property
     def lowest(self) -> float:
         """The floor as a number: -inf when there is none."""

@@ -11,12 +11,9 @@ from facebatch.gallery.leases import reading
 from facebatch.governance import policy
 from facebatch.governance.policy import Decision
 from facebatch.index import node_cache
-from facebatch.match.cells import Cell, CellCommit, block_size, plan_cells, plan_stretches, shape_of
-from facebatch.match.memory import cell_memory, scan_path
-from facebatch.match.planning import schedule
+from facebatch.match.cells import Cell, CellCommit
 from facebatch.pipelines import authorising, embed
 from facebatch.pipelines.auditing import record_decision, record_search, refusal_recorded
-from facebatch.pipelines.merging import MergedBlock, MergeTask, merge_all, merge_memory
 from facebatch.pipelines.plan_match import MatchPreview, preview
 from facebatch.pipelines.probe_facts import find_strangers, read_probe_facts
 from facebatch.pipelines.retention_deleted import require_in_time, require_undeleted
@@ -26,14 +23,14 @@ from facebatch.pipelines.search import (
     Found,
     MatchPlan,
     SearchManifest,
-    by_block,
     check_coverage,
     find_search,
     publish_search,
     read_outcomes,
-    write_blocks,
 )
 from facebatch.pipelines.search_plan import plan, renew
+from facebatch.pipelines.search_request import put_request
+from facebatch.pipelines.search_scan import merge_lists, plan_scan
 from facebatch.runtime.executor import Executor, Resources
 from facebatch.runtime.open import open_executor
 from facebatch.storage import layout
@@ -93,6 +90,8 @@ def run(config: MatchConfig, progress: Progress, *, dry_run: bool = False) -> Ma
         return _report(planned, done)
     require_put_if_absent(open_store(config.results, config.s3))
     with reading(gallery, planned.snapshot.seq, "match"), open_executor(config.run) as executor:
+        folder = open_store(planned.root, config.s3)
+        put_request(folder, planned.search_id, decision, planned.grant, planned.probe_facts_sha256)
         probes_root = layout.below(planned.root, "probes")
         target = embed.Target(probes_root, open_store(probes_root, config.s3), config.s3, planned.grant)
         check_memory(config.run, executor, planned.probes.memory, len(planned.probes.pending), what="match")
@@ -102,7 +101,7 @@ def run(config: MatchConfig, progress: Progress, *, dry_run: bool = False) -> Ma
         found = search(planned, commits, executor, progress)
         decision = authorising.decide_again(planned.config, gallery, decision)
         with refusal_recorded(gallery, decision):
-            require_undeleted(open_store(planned.root, config.s3))
+            require_undeleted(folder)
         record_search(gallery, decision, planned.search_id, images)
         manifest = publish_search(planned, decision, commits, found)
     node_cache.sweep(node_cache.default_folder())  # Ray ends its workers by killing them
@@ -124,59 +123,18 @@ def _admit(config: MatchConfig, decision: Decision) -> tuple[MatchPlan, SearchMa
 
 def search(planned: MatchPlan, commits: list[ShardCommit], executor: Executor, progress: Progress) -> Found:
     """Cells and merge, after the probes are embedded."""
-    config, snapshot = planned.config, planned.snapshot
-    shape = shape_of(snapshot, config.match, sum(commit.templates.rows for commit in commits))
-    block = block_size(config.match, shape)
-    spec = config.match.model_copy(update={"probe_block": block})
-    blocks = write_blocks(
-        open_store(planned.root, config.s3),
-        open_store(layout.below(planned.root, "probes"), config.s3),
-        commits,
-        block,
-        planned.card.fingerprint,
-    )
-    cells = plan_cells(blocks, snapshot, spec)
-    stretches = plan_stretches(cells, schedule(shape, block))
-    memory = cell_memory(shape, block, scan_path(spec, shape, block), spec.gallery_block).total
-    check_memory(config.run, executor, memory, len(stretches), what="match")
-    task = ScanTask(
-        gallery=planned.grant.binding.gallery,
-        results=layout.below(planned.root, "cells"),
-        blocks=planned.root,
-        s3=config.s3,
-        model=planned.card.fingerprint,
-        snapshot=snapshot.seq,
-        spec=spec,
-        memory=memory,
-        grant=planned.grant,
-    )
+    scan = plan_scan(planned, commits)
+    check_memory(planned.config.run, executor, scan.task.memory, len(scan.stretches), what="match")
     found: list[list[CellCommit]] = run_all(
         executor,
-        StretchTask(task),
-        stretches,
-        progress.stage("match", total=len(stretches), unit="stretches"),
+        StretchTask(scan.task),
+        scan.stretches,
+        progress.stage("match", total=len(scan.stretches), unit="stretches"),
         name=_name,
     )
-    done = list(zip(cells, chain.from_iterable(found), strict=True))
-    return Found(len(done), tuple(_merge(planned, done, executor, progress)))
-
-
-def _merge(
-    planned: MatchPlan, found: Sequence[tuple[Cell, CellCommit]], executor: Executor, progress: Progress
-) -> list[MergedBlock]:
-    """The candidate lists. CorruptError unless the cells cover all pairs."""
-    check_coverage(found, planned.snapshot)
-    blocks, config = by_block(found), planned.config
-    task = MergeTask(
-        root=planned.root,
-        s3=config.s3,
-        model=planned.card.fingerprint,
-        length=config.match.length,
-        memory=merge_memory(blocks),
-        grant=planned.grant,
-    )
-    check_memory(config.run, executor, task.memory, len(blocks), what="the merge")
-    return merge_all(task, blocks, executor, progress)
+    done = list(zip(scan.cells, chain.from_iterable(found), strict=True))
+    check_coverage(done, scan.rows)
+    return Found(scan.rows, len(done), tuple(merge_lists(planned, done, executor, progress)))
 
 
 def _name(cells: Sequence[Cell]) -> str:

@@ -1,10 +1,12 @@
 """The merge of a search: what the cells of a probe block found, to its candidate lists."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from facebatch.gallery.commits import PartFile, put_part, read_part
 from facebatch.match.candidates import merge
@@ -57,6 +59,8 @@ class MergeTask:
     """Bytes of one worker."""
     grant: Grant
     """Leave to touch the candidates."""
+    ends: Mapping[str, float] = field(default_factory=dict)
+    """Where the lists of single probes end, by probe id: similarities below are left out. Others end where cells do."""
 
     @property
     def resources(self) -> Resources:
@@ -72,7 +76,7 @@ class MergeTask:
         def work(block: FoundBlock) -> MergedBlock:
             guard.check()
             tables = [read_table(read_part(cells, p), kind="candidates", origin=p.key) for p in block.parts]
-            table = merge(tables, self.length)
+            table = cut(merge(tables, self.length), self.ends)
             full = int(np.count_nonzero(table["rank"].to_numpy() == self.length))
             data = write_table(table, kind="candidates", model=self.model)
             return MergedBlock(
@@ -80,6 +84,14 @@ class MergeTask:
             )
 
         return work
+
+
+def cut(table: pa.Table, ends: Mapping[str, float]) -> pa.Table:
+    """Lists without what lies below the ends of their probes, compared as float32. Ranks stay as they are."""
+    if not ends:
+        return table
+    lowest = pa.array([ends.get(probe, -np.inf) for probe in table["probe_id"].to_pylist()], pa.float32())
+    return table.filter(pc.greater_equal(table["similarity"], lowest))
 
 
 def merge_memory(blocks: Sequence[FoundBlock]) -> int:

@@ -1,8 +1,8 @@
 """A search on storage: its plan, its probe blocks, and the certificate that says everything was compared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ from facebatch.pipelines.embed import EmbedPlan
 from facebatch.pipelines.embedding import RowsSpec
 from facebatch.pipelines.grants import Grant
 from facebatch.pipelines.merging import FoundBlock, MergedBlock
+from facebatch.pipelines.search_request import put_request
 from facebatch.schemas import CANDIDATES, FORMAT_VERSION, LEDGER, templates
 from facebatch.spec import Spec
 from facebatch.storage import layout
@@ -46,15 +47,21 @@ class MatchPlan:
     probes: EmbedPlan
     grant: Grant
     card: ModelCard
+    probe_facts_sha256: str | None = None
+    """Of the file that states facts of single probes; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a search found, before it is certified."""
 
+    rows: int
+    """Gallery templates that every probe was compared with."""
     cells: int
     """Committed, each probe block x each segment: together they cover all pairs."""
     lists: tuple[MergedBlock, ...]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Where lists end by quality band; empty: all end at the floor."""
 
 
 class SearchManifest(Spec):
@@ -63,6 +70,10 @@ class SearchManifest(Spec):
     format_version: int = FORMAT_VERSION
     search_id: str
     request: Facts
+    request_sha256: str | None = None
+    """Digest of all that was stated, of single probes too, which `search_request` has; None: by an earlier release."""
+    probe_facts_sha256: str | None = None
+    """Of the file that stated facts of single probes; None: there was none, or an earlier release did not say."""
     decided_at: datetime
     """When the request was allowed for the last time; aware UTC."""
     packs: dict[str, str] = Field(default_factory=dict)
@@ -79,6 +90,8 @@ class SearchManifest(Spec):
     model_name: str
     length: int
     floor: float | None
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    """Where lists end by the quality band of the probe, in place of `floor`; empty: that counts for all."""
     fpir: float | None = None
     """The target whose published threshold the floor is; None: the floor was given, or there is none."""
     evaluated: int | None = None
@@ -90,15 +103,21 @@ class SearchManifest(Spec):
     outcomes: dict[str, int]
     probes: int
     """Probe templates."""
+    since: int | None = None
+    """Snapshot since which templates are new that were compared; None: all live ones were."""
     cells: int
     """Committed, each probe block x each segment."""
     rows_scanned: int
-    """Gallery templates every probe was compared with: all live ones."""
+    """Gallery templates every probe was compared with: all live ones, or those that are new since `since`."""
     full_lists: int
     """Probes whose list has `length` candidates: there may be more subjects at or above the floor."""
     candidates: tuple[PartFile, ...]
     """One per probe block."""
+    erased: int = 0
+    """Candidates that were taken out of the lists since, as people were erased: see `result_erasure`."""
     outcomes_file: PartFile
+    media: tuple[PartFile, ...] = ()
+    """Of a case: what its probes were made of, below `probes/`."""
     notice: str = "Candidates are leads to be reviewed by people. They are not identifications."
 
 
@@ -141,6 +160,8 @@ def publish_search(
     manifest = SearchManifest(
         search_id=planned.search_id,
         request=decision.request,
+        request_sha256=decision.request_sha256,
+        probe_facts_sha256=planned.probe_facts_sha256,
         decided_at=decision.at,
         packs=decision.digests,
         obligations=decision.obligations,
@@ -158,25 +179,30 @@ def publish_search(
         images=images,
         outcomes=sum_outcomes(commits),
         probes=sum(commit.templates.rows for commit in commits),
+        since=planned.config.match.since,
         cells=found.cells,
-        rows_scanned=planned.snapshot.templates,
+        rows_scanned=found.rows,
         full_lists=sum(block.full_lists for block in found.lists),
         candidates=tuple(block.part for block in found.lists),
         outcomes_file=_write_outcomes(planned, store, commits),
+        media=tuple(commit.media for commit in commits if commit.media is not None),
+        thresholds=dict(found.thresholds),
     )
+    if decision.stated:
+        put_request(store, planned.search_id, decision, planned.grant, planned.probe_facts_sha256)
     return put_first(store, layout.SEARCH_MANIFEST, manifest)[0]
 
 
-def check_coverage(found: Sequence[tuple[Cell, CellCommit]], snapshot: Snapshot) -> None:
-    """CorruptError unless each probe block was compared with every live template exactly once."""
+def check_coverage(found: Sequence[tuple[Cell, CellCommit]], expected: int) -> None:
+    """CorruptError unless each probe block was compared with every one of the expected templates exactly once."""
     scanned: dict[int, int] = {}
     for cell, commit in found:
         if commit.probes != cell.probes.rows:
             raise CorruptError(f"cell {cell.cell_key} read {commit.probes} probes, its block has {cell.probes.rows}")
         scanned[cell.block] = scanned.get(cell.block, 0) + commit.rows_scanned
     for block, rows in scanned.items():
-        if rows != snapshot.templates:
-            raise CorruptError(f"probe block {block} was compared with {rows} templates of {snapshot.templates}")
+        if rows != expected:
+            raise CorruptError(f"probe block {block} was compared with {rows} templates of {expected}")
 
 
 def by_block(found: Sequence[tuple[Cell, CellCommit]]) -> list[FoundBlock]:

@@ -14,6 +14,7 @@ from facebatch.gallery.evaluation import check_current, threshold_for
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.governance.policy import Decision
 from facebatch.governance.tokens import Binding
+from facebatch.images.records import ImageShard
 from facebatch.images.shards import list_shards
 from facebatch.images.source import SourceSpec
 from facebatch.match.cells import block_size, shape_of
@@ -23,8 +24,9 @@ from facebatch.pipelines.authorising import require_few, require_kept, require_t
 from facebatch.pipelines.embedding import RowsSpec
 from facebatch.pipelines.grants import Grant, probe_set
 from facebatch.pipelines.plan_match import expected_probes
+from facebatch.pipelines.planned_centroid import planned_centroid
 from facebatch.pipelines.probe_faces import probe_faces
-from facebatch.pipelines.probe_facts import read_probe_facts
+from facebatch.pipelines.probe_facts import StatedProbes, read_probe_facts
 from facebatch.pipelines.search import MatchPlan
 from facebatch.storage import layout
 from facebatch.storage.documents import canonical_digest
@@ -50,9 +52,19 @@ def plan(config: MatchConfig, decision: Decision) -> MatchPlan:
     config = config.model_copy(update={"match": with_threshold(config.match, snapshot)})
     require_kept(decision.obligations, config.match)
     source = embed.whole_uri(config.probes, config.s3)
-    rows = _rows(config, source, decision)
+    stated = None if config.probe_facts is None else read_probe_facts(config.probe_facts, config.s3)
+    rows = _rows(config, source, decision, stated, card.fingerprint)
     shards = list_shards(source, config.s3)
     require_few(decision, sum(len(shard.members) for shard in shards))  # those in archives are counted when read
+    planned = bind(config, decision, snapshot, rows, shards)
+    return planned if stated is None else replace(planned, probe_facts_sha256=stated.sha256)
+
+
+def bind(
+    config: MatchConfig, decision: Decision, snapshot: Snapshot, rows: RowsSpec, shards: list[ImageShard]
+) -> MatchPlan:
+    """The plan of a search whose settings and probes are settled, with its token."""
+    gallery, card = open_store(config.gallery, config.s3), load_card(find_pack(config.model))
     listed = embed.plan(shards, frozenset(), rows, card.fingerprint)
     block = block_size(config.match, shape_of(snapshot, config.match, expected_probes(shards)))
     config = config.model_copy(update={"match": config.match.model_copy(update={"probe_block": block})})
@@ -77,12 +89,15 @@ def _search_id(decision: Decision, searched: Sequence[object], spec: MatchSpec) 
     """Digest of the request, of what is searched in what, and of the settings that change lists."""
     request = decision.request_sha256 if decision.stated else decision.request.model_dump(mode="json")
     settings = spec.model_dump(mode="json", include={"length", "floor", "probe_block"})
+    if spec.since is not None:
+        settings["since"] = spec.since
     return canonical_digest([request, *searched, settings])[:ID_LENGTH]
 
 
-def _rows(config: MatchConfig, source: SourceSpec, decision: Decision) -> RowsSpec:
+def _rows(
+    config: MatchConfig, source: SourceSpec, decision: Decision, stated: StatedProbes | None, model: str
+) -> RowsSpec:
     """With the crowd guard, without the probes that are refused, and with the faces that are designated."""
-    stated = None if config.probe_facts is None else read_probe_facts(config.probe_facts, config.s3)
     points = {} if stated is None else stated.points
     return RowsSpec(
         source=source,
@@ -90,6 +105,7 @@ def _rows(config: MatchConfig, source: SourceSpec, decision: Decision) -> RowsSp
         model=config.model,
         faces=probe_faces(config.faces, decision.request, decision.obligations, designated=bool(points)),
         directions=directions(decision.refusals, points),
+        centroid=planned_centroid(config.model, config.faces, model),
     )
 
 

@@ -88,6 +88,13 @@ def numbered(folder: str, number: int) -> str:
     return f"{folder}{number:06d}.parquet"
 
 
+def replaced(key: str, sha256: str) -> str:
+    """A numbered file that takes the place of another, named by what it holds."""
+    folder, _, name = key.rpartition("/")
+    number = name.partition(".")[0].partition("-")[0]
+    return f"{folder}/{number}-{sha256[:16]}.parquet"
+
+
 def preflight(trial: str, name: str) -> str:
     """A trial object of the check that the store honours put-if-absent; removed at its end."""
     return f"preflight/{trial}/{name}"
@@ -167,16 +174,47 @@ def trust(seq: int) -> str:
 
 
 PROBES = "probes/"
+MEDIA = "media/"
 CELLS = "cells/"
+FACES = "faces/"
+FRESH = "fresh.parquet"
+REQUEST = "request.json"
+CASE = "case.json"
+SHEET = "sheet.html"
 LEADS = "leads/"
 AUTHORISATION = "authorisation.json"
+REVOCATION = "revocation.json"
+ERASED = "erased.json"
+PICTURES = "pictures/"
 DELETED = "deleted/"
+RUNS = "runs/"
+STANDING = "standing/"
 _SEARCH = re.compile(r"[0-9a-f]{24}")
 
 
 def deleted(object_class: str) -> str:
     """The record, in a search's folder, that its objects of this class were deleted; put before one is."""
     return f"{DELETED}{object_class}.json"
+
+
+def faces(shard_key: str) -> str:
+    """Pictures of candidates of one search that are from one shard of the gallery."""
+    return f"{FACES}{shard_key}.parquet"
+
+
+def standing(case: str) -> str:
+    """Where it is recorded up to which snapshots a standing case was searched, by the digest of its id."""
+    return f"{STANDING}{case}/"
+
+
+def standing_record(case: str, snapshot: int, search: str) -> str:
+    """One such record."""
+    return f"{standing(case)}{snapshot:012d}-{search}.json"
+
+
+def case_run(run: str, name: str) -> str:
+    """A file about all cases of one run, in the root of the results."""
+    return f"{RUNS}{run}/{name}"
 
 
 def search_of(key: str) -> str | None:
@@ -206,12 +244,13 @@ def closed_case(digest: str) -> str:
 
 
 REVIEWS = "reviews/"
+PAIR = "pair.json"
 _IN_REVIEW = re.compile(r"reviews/([0-9a-f]{32})/(?:sheets/([0-9a-f]{32})\.json)?")
 
 
 def review_pair(review: str) -> str:
     """The two examiners of a review, in the root of the results; first writer wins."""
-    return f"{REVIEWS}{review}/pair.json"
+    return f"{REVIEWS}{review}/{PAIR}"
 
 
 def review_third(review: str) -> str:
@@ -239,3 +278,21 @@ def assignment_of(key: str) -> str | None:
     """The assignment whose finished sheet has this key; None for any other object."""
     found = _IN_REVIEW.fullmatch(key)
     return found[2] if found else None
+
+
+REVIEW = "review/"
+
+
+def review_lists(digest: str) -> str:
+    """In a search's folder: what its lists are examined with, by the digest of the lists; first writer wins."""
+    return f"{REVIEW}{digest}.json"
+
+
+def review_decoys(sha256: str) -> str:
+    """In a search's folder: pictures of those who may be shown as decoys, named by what they are."""
+    return f"{REVIEW}decoys-{sha256[:32]}.parquet"
+
+
+def lead(digest: str) -> str:
+    """In a search's folder: what examiners agreed on about one probe, by the digest of its id."""
+    return f"{LEADS}{digest}.json"

@@ -152,6 +152,22 @@ class S3Store:
         """See ObjectStore."""
         self._request(key, "delete_object", {})
 
+    def signed_link(self, key: str, seconds: int) -> str:
+        """A URL by which a browser shows the object as a page, for so long, to whoever has it. Keep it as a secret.
+
+        It ends earlier with the credentials that sign it, where those are temporary.
+        """
+        params = {
+            "Bucket": self._bucket,
+            "Key": self._prefix + checked_key(self.uri, key),
+            "ResponseContentType": "text/html; charset=utf-8",
+            "ResponseContentDisposition": "inline",
+        }
+        with self._translated(self._origin(key), "generate_presigned_url"):
+            client = _client(self._spec, os.getpid())
+            link: str = client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
+            return link
+
     def _holds(self, key: str, data: bytes) -> bool:
         """Whether the object that was there first is ours, written by a request whose reply was lost."""
         try:

@@ -1,0 +1,1 @@
+"""Cases: what is looked for, in which media, and how good those are."""
