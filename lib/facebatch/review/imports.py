@@ -5,6 +5,7 @@ laid out. It is stored with its seal, which is checked again whenever it is read
 is repeated: it does nothing where the first one arrived.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from facebatch.errors import NotFoundError, StopError
@@ -29,8 +30,16 @@ class Imported:
     """Whether it was there before. Of several imports of one sheet at the same time, each may say that it was not."""
 
 
-def import_sheet(results: ObjectStore, data: bytes, secret: ReviewSecret, *, origin: str) -> Imported:
-    """Take in the file that an examiner's page saved; `origin` is its name for messages.
+def import_sheet(
+    results: ObjectStore,
+    data: bytes,
+    secret: ReviewSecret,
+    *,
+    origin: str,
+    before: Callable[[Assignment], object] | None = None,
+) -> Imported:
+    """Take in the file that an examiner's page saved; `origin` is its name for messages. `before` is called with its
+    assignment when the sheet is good and not there yet; what it raises keeps the sheet out.
 
     CorruptError for what is no sheet, was edited, or is not that of its assignment; NotFoundError where these results
     know no such assignment; StopError when another sheet of it was imported before. Nothing is stored then.
@@ -43,6 +52,8 @@ def import_sheet(results: ObjectStore, data: bytes, secret: ReviewSecret, *, ori
     key = layout.review_sheet(sealed.sheet.review, sealed.sheet.assignment)
     stands = find(results, key, SealedSheet)
     repeated = stands is not None
+    if stands is None and before is not None:
+        before(assignment)
     if stands is None and not results.put_if_absent(key, dump(sealed)):
         stands, repeated = find(results, key, SealedSheet), True
     if repeated and stands != sealed:
