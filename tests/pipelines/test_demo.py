@@ -49,9 +49,12 @@ def test_london_neutral_against_smiling(tmp_path: Path, data_dir: Path, model: M
     report, text = run(config)
     assert (report.images, report.ledger_rows, report.probes) == (252, 252, 102)
     assert report.rank1 >= 0.99
-    assert set(report.seconds) == {"shards", "start", "embed", "index", "match", "page"}
+    assert set(report.seconds) == {"shards", "start", "embed", "index", "match", "cases", "page"}
+    assert report.cases is not None
+    assert (report.cases.cases, report.cases.refused, report.cases.with_candidates) == (13, 1, 8)
     page = Page(text)
-    assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
+    [sheets] = [link for link in page.links if not link.startswith("data:image/jpeg;base64,")]
+    assert str((tmp_path / "out" / sheets).resolve()) == report.cases.index
     assert all(picture["alt"] for picture in page.pictures)
     assert len(page.pictures) == 102 * 5
     assert not [word for word in BANNED if word in text.lower()]
@@ -75,11 +78,14 @@ def test_json_is_one_object_with_the_promised_keys(
     monkeypatch.chdir(tmp_path)
     main(["demo", "--run.executor", "local", "--json"])
     report = json.loads(capsys.readouterr().out)
-    assert list(report) == ["images", "ledger_rows", "templates", "probes", "rank1", "seconds", "report"]
+    assert list(report) == ["images", "ledger_rows", "templates", "probes", "rank1", "seconds", "report", "cases"]
     assert report["ledger_rows"] == report["images"] > 2
     assert Path(report["report"]) == tmp_path / "demo-out" / "demo.html"
+    assert report["cases"]["cases"] == 11
+    page = (tmp_path / "demo-out" / "demo.html").read_text()
+    assert "stranger: no photo of anybody who is not in the gallery" in page
     main(["demo", "--run.executor", "local", "--quiet"])
-    assert re.search(r"rank-1 hits.*of \d+ probes", capsys.readouterr().out)
+    assert re.search(r"rank-1 hits.*of \d+ probes[^$]*made-up cases.*11, 1 refused", capsys.readouterr().out)
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.governance.facts import Facts, RequesterFacts
 from facebatch.images.source import FieldsSpec, SourceSpec
 from facebatch.match.settings import MatchSpec
-from facebatch.pipelines import demo_page, embed, index, match
+from facebatch.pipelines import demo_cases, demo_page, embed, index, match
+from facebatch.pipelines.cases import CasesReport
 from facebatch.pipelines.finding import read_finding
 from facebatch.pipelines.photos import find_photos, write_shards
 from facebatch.runtime.executor import RunSpec
@@ -44,6 +45,8 @@ class DemoConfig(Spec):
     """Folder for shards, gallery, results and the page; emptied first when an earlier demo made it."""
     model: ModelSpec = ModelSpec()
     faces: FaceSpec = FaceSpec()
+    """Of all photos. Of those that are probes, where nothing else is stated here, one with several faces is refused
+    (keep: only, crowd: 3)."""
     run: RunSpec = RunSpec()
 
 
@@ -63,6 +66,8 @@ class DemoReport:
     """Wall time per stage."""
     report: str
     """Path of the HTML page."""
+    cases: CasesReport | None
+    """Of the cases that were made of the same photos; None: these photos allow none."""
 
     def summary(self) -> dict[str, str]:
         """The same for people."""
@@ -74,8 +79,16 @@ class DemoReport:
             "images": f"{self.images}, {rows}",
             "templates": str(self.templates),
             **stages,
+            **self._of_cases(),
             "look at": self.report,
         }
+
+    def _of_cases(self) -> dict[str, str]:
+        if self.cases is None:
+            return {}
+        ran = self.cases
+        told = f"{ran.outcomes.get('ok', 0)} of {ran.probes} probes searched, {ran.with_candidates} with candidates"
+        return {"made-up cases": f"{ran.cases}, {ran.refused} refused; {told}", "case sheets": ran.index}
 
 
 class Clock:
@@ -94,7 +107,7 @@ class Clock:
 
 
 def run(config: DemoConfig, progress: Progress) -> DemoReport:
-    """Build shards, embed, index, match, count rank-1 hits, write the page."""
+    """Build shards, embed, index, match, count rank-1 hits, make cases and carry them out, write the page."""
     model = choose_pack(config.model)
     sitting = find_photos(config.images, config.probe_set)
     out = prepare(Path(config.out))
@@ -112,9 +125,11 @@ def run(config: DemoConfig, progress: Progress) -> DemoReport:
             index.run(jobs.index, progress)
         with clock.time("match"):
             match.run(jobs.match, progress)
-    with clock.time("page"):
         finding = read_finding(jobs.match, sitting)
-        page = demo_page.write(finding, sitting, out / "demo.html")
+        with clock.time("cases"):
+            made = demo_cases.run(jobs.match, jobs.embed.source, finding, sitting, progress)
+    with clock.time("page"):
+        page = demo_page.write(finding, sitting, made, out / "demo.html")
     return DemoReport(
         images=len(sitting.gallery) + len(sitting.probes),
         ledger_rows=finding.snapshot.images + finding.manifest.images,
@@ -123,6 +138,7 @@ def run(config: DemoConfig, progress: Progress) -> DemoReport:
         rank1=finding.rank1_hits / len(sitting.probes),
         seconds=clock.seconds,
         report=str(page),
+        cases=made.report,
     )
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image, ImageOps
 
+from facebatch.pipelines.demo_cases import DemoCases
 from facebatch.pipelines.finding import Finding
 from facebatch.pipelines.pages import PAGES
 from facebatch.pipelines.photos import Photo, Sitting, image_id
@@ -53,11 +55,17 @@ class Row:
     """Similarity of the first candidate minus that of the second."""
 
 
-def write(finding: Finding, sitting: Sitting, path: Path) -> Path:
+def write(finding: Finding, sitting: Sitting, cases: DemoCases, path: Path) -> Path:
     """Write the page; misses first, then by margin ascending, so that what deserves a look is on top."""
     rows = sorted(_rows(finding, sitting), key=_worth_a_look)
     page = PAGES.get_template("demo.html.j2").render(
-        rows=rows, finding=finding, sitting=sitting, manifest=finding.manifest, shown=SHOWN
+        rows=rows,
+        finding=finding,
+        sitting=sitting,
+        manifest=finding.manifest,
+        shown=SHOWN,
+        cases=cases,
+        sheets=os.path.relpath(cases.report.index, path.parent) if cases.report else None,
     )
     path.write_text(page, encoding="utf-8")
     return path
