@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-slow test-s3 bench-match bench-job bench-scale bench-evaluate bench-gallery bench-policy lint format clean
+.PHONY: help demo test test-all test-slow test-s3 bench-match bench-job bench-scale bench-evaluate bench-gallery bench-policy bench-quality bench-fusion lint format clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,7 +18,7 @@ export FACEBATCH_MODELS ?= $(if $(wildcard ../shared/models),$(abspath ../shared
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-demo: $(READY)  ## embed, index and match real photos; write demo-out/demo.html
+demo: $(READY)  ## embed, index and match real photos, search cases made of them; write demo-out/demo.html
 	@$(BIN)/facebatch demo $(ARGS)
 
 test: lint  ## Checks and the default tests, under 15 minutes on two cores
@@ -50,6 +50,12 @@ bench-gallery: $(READY)  ## What a night costs besides embedding, and how that g
 
 bench-policy: $(READY)  ## What a decision costs, and the check of its token; ARGS='--json FILE'
 	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_policy $(ARGS)
+
+bench-fusion: $(READY)  ## What fusing the looks of a poor probe is worth, on real photos; ARGS='--draws 6 --json FILE'
+	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_fusion $(ARGS)
+
+bench-quality: $(READY)  ## Error versus discard by each quality score, on degraded real photos; ARGS='--draws 32 --json FILE'
+	cd tests && $(abspath $(BIN))/python -m benchmarks.bench_quality $(ARGS)
 
 lint: $(READY)  ## ruff, mypy strict, one-way imports
 	$(BIN)/ruff check .

@@ -12,6 +12,15 @@ from facebatch.governance.packs import PackSpec
 from facebatch.governance.settings import PolicySpec
 from facebatch.telemetry.progress import SilentProgress, Stage
 
+NO_SKETCH = {
+    "id": "sketch",
+    "kind": "forbid",
+    "cite": "RCW 43.386.080(6)",
+    "message": "no sketches",
+    "when": [{"fact": "probe.is_sketch", "op": "equals", "value": True}],
+}
+"""A rule about single probes."""
+
 
 def frame(name: str, *rules: Mapping[str, Any]) -> dict[str, Any]:
     """A pack as its file has it, in force and reviewed in time, whose only case is an empty one."""

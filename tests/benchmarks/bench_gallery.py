@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bench_job import MIB, apart
-from benchmarks.drawn_shards import MODEL, GalleryShape, draw_shards, write_source
+from benchmarks.drawn_shards import MODEL, GalleryShape, draw_shards, empty_pack, write_source
 from benchmarks.gallery_generator import build_segments, write_gallery, write_shards
 from benchmarks.hollow_gallery import write_hollow
 from benchmarks.job_memory import forget_peak, memory
@@ -128,7 +128,8 @@ def _build(store: ObjectStore, shape: GalleryShape, size: Size, stages: Stages) 
 def measure_night(store: ObjectStore, shape: GalleryShape, stages: Stages) -> None:
     """A night in which NEW comes in, embedded already; what it publishes is taken back."""
     run = RunSpec(executor="local", workers=1)
-    config = ReindexConfig(gallery=store.uri, sources=(SourceSpec(uri=shape.source),), run=run)
+    pack = empty_pack(Path(f"{shape.source}-pack"))
+    config = ReindexConfig(gallery=store.uri, sources=(SourceSpec(uri=shape.source),), model=pack, run=run)
     wanted = Wanted(None, TODAY, MODEL)
     (listing,) = stages("list source", lambda: list_sources(config, MODEL))
     committed = stages("list commits", lambda: committed_keys(store))

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from benchmarks.bench_gallery import Size, measure
-from benchmarks.drawn_shards import DATED, EXPIRING, MODEL, GalleryShape, draw_shards, write_source
+from benchmarks.drawn_shards import DATED, EXPIRING, MODEL, GalleryShape, draw_shards, empty_pack, write_source
 from benchmarks.gallery_generator import build_segments, write_gallery, write_shards
 from benchmarks.hollow_gallery import write_hollow
 from benchmarks.population import CHUNK, SESSIONS
@@ -85,7 +85,8 @@ def test_mates_are_alike_and_some_templates_have_dates() -> None:
 def test_a_listing_of_the_empty_files_finds_the_shards_of_the_gallery(tmp_path: Path) -> None:
     shape = GalleryShape(templates=700, shards=4, dim=32, source=str(tmp_path / "photos"))
     write_source(draw_shards(shape))
-    config = ReindexConfig(gallery="memory://none", sources=(SourceSpec(uri=shape.source),))
+    pack = empty_pack(tmp_path / "pack")
+    config = ReindexConfig(gallery="memory://none", sources=(SourceSpec(uri=shape.source),), model=pack)
     (listing,) = list_sources(config, MODEL)
     keys = [shard.shard_key for shard in snapshots.require_head(written(shape)).shards]
     assert list(listing.shards) == keys

@@ -17,7 +17,7 @@ FILES = [
     *sorted(path for path in INFRA.rglob("*") if path.is_file()),
 ]
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
-GROUPS = ("models", "gallery", "audit", "policy", "retention")
+GROUPS = ("models", "gallery", "audit", "policy", "retention", "review")
 """Commands that have commands."""
 NAMES = {
     ("models", "pull"): "pull_models",
@@ -25,6 +25,7 @@ NAMES = {
     ("plan", "match"): "plan_match",
     ("policy", "test"): "run_tables",
     ("retention", "list"): "list_holds",
+    ("review", "import"): "import_sheets",
 }
 """Functions behind commands of two words, where they have another name than the second word."""
 FOUND = [(str(path.relative_to(ROOT)), words) for path in FILES for words in commands(path)]

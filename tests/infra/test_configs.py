@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from facebatch.config import (
+    CasesConfig,
     EmbedConfig,
     EvaluateConfig,
     ExpireConfig,
@@ -22,6 +23,7 @@ from facebatch.spec import Spec, parse
 from infra.tree import CONFIGS
 
 MODELS: Mapping[str, type[Spec]] = {
+    "cases": CasesConfig,
     "embed": EmbedConfig,
     "evaluate": EvaluateConfig,
     "expire": ExpireConfig,

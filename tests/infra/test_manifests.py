@@ -145,10 +145,10 @@ def test_a_refused_search_is_not_repeated() -> None:
 
 
 def test_search_cannot_write_the_gallery() -> None:
-    """match runs under an account of its own; only the others have the one that may write."""
+    """match and cases run under an account of their own; only the others have the one that may write."""
     for name, job in JOBS.items():
         accounts = {pod["serviceAccountName"] for pod in _pods(job["spec"]["rayClusterSpec"])}
-        assert accounts == {"facebatch-search" if name == "match" else "facebatch-gallery"}
+        assert accounts == {"facebatch-search" if name in ("match", "cases") else "facebatch-gallery"}
 
 
 def test_every_kind_is_one_we_check() -> None:

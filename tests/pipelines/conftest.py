@@ -1,6 +1,20 @@
 """Fixtures of the pipeline tests."""
 
+from examined import case_world
+from reviewing import assigned, case, fresh, review
 from servers.s3 import ceph, moto
 from worlds import finished, model, searchable, world
 
-__all__ = ["ceph", "finished", "model", "moto", "searchable", "world"]
+__all__ = [
+    "assigned",
+    "case",
+    "case_world",
+    "ceph",
+    "finished",
+    "fresh",
+    "model",
+    "moto",
+    "review",
+    "searchable",
+    "world",
+]

@@ -132,7 +132,7 @@ def test_only_the_designated_face_of_a_picture_of_two_is_searched(searchable: Wo
     (folder / names[0]).write_bytes(data.getvalue())
     middle = f"{left.width + right.width / 2},{right.height / 2}"
     stated = facts(tmp_path, f"{names[0]},,,{middle}")
-    with pytest.raises(ConfigError, match=r"faces.keep: largest leaves face_x and face_y"):
+    with pytest.raises(ConfigError, match=r"faces.keep: only leaves face_x and face_y"):
         run(searchable, probe_facts=stated)
     report = run(searchable, probe_facts=stated, faces=FaceSpec(keep="designated"))
     first = next(row for row in lists(report) if row["probe_id"] == names[0])

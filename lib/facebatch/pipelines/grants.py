@@ -32,11 +32,12 @@ class Guard:
     A refusal is logged and recorded in the gallery's audit chain.
     """
 
-    def __init__(self, grant: Grant, roots: Iterable[str], s3: S3Spec) -> None:
+    def __init__(self, grant: Grant, roots: Iterable[str], s3: S3Spec, *, actor: str = "job:match") -> None:
         """Ask the gallery whose decisions it trusts. ForbiddenError unless the grant is good for work below each of
-        `roots`, where something of probes is read or written.
+        `roots`, where something of probes is read or written. `actor` is the job that is recorded with a refusal.
         """
         self._grant = grant
+        self._actor = actor
         self._store = open_store(grant.binding.gallery, s3)
         self._trusted = trusted_keys(self._store)
         results = f"{grant.binding.results}/"
@@ -72,7 +73,7 @@ class Guard:
 
     def _record(self, error: ForbiddenError) -> None:
         _LOG.warning("%s: work on probes is refused: %s", self._store.uri, error)
-        record_refusal(self._store, self._grant.binding)
+        record_refusal(self._store, self._grant.binding, self._actor)
 
 
 def probe_set(shard_keys: Iterable[str]) -> str:
