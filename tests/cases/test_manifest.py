@@ -62,6 +62,11 @@ def test_what_is_known_of_a_probe_has_the_names_of_policy_packs() -> None:
     }
 
 
+def test_a_scan_of_videos_is_stated_as_one() -> None:
+    probe = ProbeSpec(probe_id="p", everybody=True, media=(MediumSpec(uri="x.mp4"),))
+    assert CaseSpec(case_id="a", probes=(probe,)).stated == {"p": {"probe.media_kind": "video_scan"}}
+
+
 def test_a_case_states_over_what_all_have_in_common() -> None:
     common = Facts(purpose="missing_child", narrative="all", requester=RequesterFacts(agency="unit 1", role="analyst"))
     asked = request_of(common, parse_cases(CASES, "x.yaml")[0])
@@ -98,6 +103,19 @@ PROBE = "probes: [{probe_id: p, media: [{uri: a.jpg}]}]"
         (
             "- {case_id: a, probes: [{probe_id: p, media: [{uri: x}]}, {probe_id: p, media: [{uri: y}]}]}",
             r"probe 'p' is given twice",
+        ),
+        ("- {case_id: a, probes: [{probe_id: p#1, media: [{uri: x}]}]}", r"probes\.0\.probe_id: "),
+        (
+            "- {case_id: a, probes: [{probe_id: p, everybody: true, media: [{uri: x.jpg}]}]}",
+            r"everybody is for videos without a designated face",
+        ),
+        (
+            "- {case_id: a, probes: [{probe_id: p, everybody: true, media: [{uri: x.mp4, face: [1, 1]}]}]}",
+            r"everybody is for videos without a designated face",
+        ),
+        (
+            "- {case_id: a, probes: [{probe_id: p, everybody: 1, facts: {media_kind: still}, media: [{uri: x.mp4}]}]}",
+            r"facts\.media_kind is still, and everybody is video_scan",
         ),
         ("a: &x [1]\nb: *x", r"c\.yaml:2: not YAML: aliases"),
         ("- x", r"case 1: a mapping of keys"),

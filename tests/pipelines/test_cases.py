@@ -281,7 +281,8 @@ def test_workers_refuse_a_case_without_its_token(desk: Desk) -> None:
     assert not (desk.root / "results").exists()
 
 
-def test_a_video_is_followed_and_the_person_at_the_point_is_searched(desk: Desk) -> None:
+def write_clip(desk: Desk) -> tuple[str, str]:
+    """Two people side by side in clip.mp4, three seconds; who is left and right."""
     left, right = desk.people[:2]
     pictures = [cv2.imread(desk.photo(person)) for person in (left, right)]
     people = [
@@ -289,6 +290,42 @@ def test_a_video_is_followed_and_the_person_at_the_point_is_searched(desk: Desk)
         Person(pictures[1], lambda at: (480 - 5 * at, 180), height=300),
     ]
     write_video(desk.root / "clip.mp4", scene(people, seconds=3, fps=10), Video(fps=10))
+    return left, right
+
+
+def test_everybody_in_a_video_is_searched_for_only_where_somebody_approves(desk: Desk) -> None:
+    left, right = write_clip(desk)
+    rule = {
+        "id": "no-scan",
+        "kind": "forbid",
+        "cite": "§ 4",
+        "message": "no scans of videos",
+        "when": [
+            {"fact": "probe.media_kind", "op": "equals", "value": "video_scan"},
+            {"fact": "narrative", "op": "equals", "value": "forbidden"},
+        ],
+    }
+    listed = [
+        case_of("approved", {"uri": "clip.mp4"}, request={"approver": "head of unit", "narrative": "fine"}),
+        case_of("alone", {"uri": "clip.mp4"}, request={"narrative": "fine"}),
+        case_of("forbidden", {"uri": "clip.mp4"}, request={"approver": "head of unit", "narrative": "forbidden"}),
+    ]
+    for case in listed:
+        case["probes"][0]["everybody"] = True
+    report = desk.run(listed, policy=pack_file(desk.root, rule))
+    assert (report.searched, report.refused, report.outcomes) == (2, 1, {"ok": 2, "policy_denied": 1})
+    [approved], [alone] = desk.manifests()["approved"], desk.manifests()["alone"]
+    rows = read_candidates(folder(desk, approved.search_id), approved).to_pylist()
+    best = {row["probe_id"]: row["subject_id"] for row in rows if row["rank"] == 1}
+    assert best == {"p1": left, "p1#1": right}
+    record = json.loads(folder(desk, approved.search_id).get("case.json"))
+    assert {probe["probe_id"]: len(probe["media"]) > 2 for probe in record["probes"]} == {"p1": True, "p1#1": True}
+    [row] = read_outcomes(folder(desk, alone.search_id), alone).to_pylist()
+    assert (row["outcome"], "request.approver" in row["reason"]) == ("policy_denied", True)
+
+
+def test_a_video_is_followed_and_the_person_at_the_point_is_searched(desk: Desk) -> None:
+    _, right = write_clip(desk)
     (desk.root / "cut.mp4").write_bytes((desk.root / "clip.mp4").read_bytes()[:600])
     video = {"uri": "clip.mp4", "start": 0.4, "end": 2.6}
     desk.run(

@@ -12,6 +12,7 @@ from facebatch.errors import ConfigError
 from facebatch.governance.facts import EventContext, Facts, MediaKind
 from facebatch.governance.probe_rules import Stated
 from facebatch.images.manifest import read_rows
+from facebatch.images.video import is_video
 from facebatch.spec import Spec, parse
 
 MAX_BYTES = 64 << 20
@@ -92,10 +93,29 @@ class StatedSpec(Spec):
 class ProbeSpec(Spec):
     """One person's media in a case: one search."""
 
-    probe_id: Name
-    """Unique in the case."""
+    probe_id: Annotated[Name, StringConstraints(pattern=r"^[^#]*$")]
+    """Unique in the case; without #."""
     media: tuple[MediumSpec, ...] = Field(min_length=1, max_length=MAX_MEDIA)
     facts: StatedSpec = StatedSpec()
+    everybody: bool = False
+    """Search each person that its videos show, not one who is designated: a scan of videos, which is off unless
+    `request.approver` names who approves and no policy pack forbids media of kind video_scan."""
+
+    @model_validator(mode="after")
+    def _scans_videos_alone(self) -> "ProbeSpec":
+        if not self.everybody:
+            return self
+        if any(not is_video(medium.uri) or medium.point is not None for medium in self.media):
+            raise ValueError("everybody is for videos without a designated face; give other media as another probe")
+        if self.facts.media_kind not in (None, "video_scan"):
+            raise ValueError(f"facts.media_kind is {self.facts.media_kind}, and everybody is video_scan; leave it out")
+        return self
+
+    @property
+    def stated(self) -> Stated:
+        """What is known of it, by the names that policy packs use."""
+        scan: Stated = {"probe.media_kind": "video_scan"} if self.everybody else {}
+        return {**self.facts.stated, **scan}
 
 
 class CaseSpec(Spec):
@@ -122,7 +142,7 @@ class CaseSpec(Spec):
     @property
     def stated(self) -> Mapping[str, Stated]:
         """What is known of single probes, by probe id."""
-        return {probe.probe_id: probe.facts.stated for probe in self.probes}
+        return {probe.probe_id: probe.stated for probe in self.probes}
 
 
 def parse_cases(data: bytes, uri: str) -> tuple[CaseSpec, ...]:

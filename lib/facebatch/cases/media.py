@@ -23,6 +23,8 @@ from facebatch.storage.digest import file_digest
 from facebatch.storage.open import open_store, split_object
 from facebatch.storage.settings import S3Spec
 
+EVERYBODY = "everybody"
+"""Name of what is listed of a probe in whose videos each person is searched for."""
 SCHEME = "case"
 """Of the names of probes among what is embedded."""
 
@@ -35,7 +37,8 @@ def list_probe(case: CaseSpec, probe: ProbeSpec, manifest: str, s3: S3Spec) -> I
     members = [_member(medium, resolved(medium.uri, manifest, where)) for medium in probe.media]
     with ThreadPoolExecutor(HEADS, thread_name_prefix="head") as pool:
         listed = list(pool.map(partial(asked, s3=s3), members))
-    return whole(listed, f"{SCHEME}:{case.case_id}#{probe.probe_id}")
+    shard = whole(listed, f"{SCHEME}:{case.case_id}#{probe.probe_id}")
+    return replace(shard, name=EVERYBODY) if probe.everybody else shard
 
 
 def unread(probe: ProbeSpec, case: CaseSpec) -> ImageShard:

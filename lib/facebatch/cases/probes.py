@@ -65,32 +65,67 @@ class ProbeFacts:
     digests: tuple[str, ...]
     """sha256 of its media that were read, in order."""
     shard: ShardFacts
+    everybody: bool = False
+    """Whether each track of its videos is a person to search for."""
 
 
 def join(facts: ProbeFacts, sightings: Sequence[Sighting], blanks: Sequence[Blank], spec: JoinSpec) -> ProbeTables:
     """Weigh, fuse, describe. Looks of the lowest band take no part where there is a better one, and where there is none
-    the probe is not searchable: its reason says what would make it so.
+    the probe is not searchable: its reason says what would make it so. Of a probe that is everybody in its videos each
+    track is a person, numbered from 0, with a template of their own.
     """
-    good = [each for each in sightings if band_of(each.look.unified, spec.bands) in spec.searched]
-    fused = _fused(good, spec.fusion)
-    weights = fused.weights.tolist() if isinstance(fused, Fused) else [0.0 for _ in good]
-    rows = [_template(facts, good, fused)] if isinstance(fused, Fused) else []
-    by_sighting = {id(each): weight for each, weight in zip(good, weights, strict=True)}
-    media = [_seen(facts, each, by_sighting.get(id(each)), spec.bands) for each in sightings]
-    media += [_unseen(facts, each) for each in blanks]
-    media.sort(key=lambda row: (row["medium"], row["at_ms"] or 0))
+    everyone = _people(facts, sightings)
+    joined = [_join_one(facts, number, seen, spec) for number, seen in enumerate(everyone)]
+    media = [row for person in joined for row in person.media] + [_unseen(facts, each) for each in blanks]
+    media.sort(key=lambda row: (row["probe_id"], row["medium"], row["at_ms"] or 0))
+    rows = [person.template for person in joined if person.template is not None]
     if rows:
         verdict: Verdict = (Outcome.OK, None)
-    elif isinstance(fused, Cancelled):
-        verdict = (Outcome.MODEL_ERROR, fused.reason)
     else:
-        verdict = _poor(sightings, spec.bands) if sightings else _unread(blanks)
+        verdict = joined[0].verdict if joined else _unread(blanks)
     found = len(sightings) + sum(each.faces_found for each in blanks)
     return ProbeTables(
         pa.Table.from_pylist(rows, schema=schemas.templates(facts.shard.dim)),
-        pa.Table.from_pylist([_ledger_row(facts, verdict, found, len(rows))], schema=schemas.LEDGER),
+        pa.Table.from_pylist([_ledger_row(facts, verdict, max(found, len(rows)), len(rows))], schema=schemas.LEDGER),
         pa.Table.from_pylist(media, schema=schemas.MEDIA),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """One person of a probe."""
+
+    template: dict[str, Any] | None
+    media: Sequence[dict[str, Any]]
+    verdict: Verdict
+
+
+def _people(facts: ProbeFacts, sightings: Sequence[Sighting]) -> list[list[Sighting]]:
+    if not facts.everybody:
+        return [list(sightings)] if sightings else []
+    tracks: dict[tuple[int, int], list[Sighting]] = {}
+    for each in sightings:
+        tracks.setdefault((each.medium, each.track or 0), []).append(each)
+    return [tracks[key] for key in sorted(tracks)]
+
+
+def _join_one(facts: ProbeFacts, number: int, sightings: Sequence[Sighting], spec: JoinSpec) -> _Joined:
+    good = [each for each in sightings if band_of(each.look.unified, spec.bands) in spec.searched]
+    fused = _fused(good, spec.fusion)
+    weights = fused.weights.tolist() if isinstance(fused, Fused) else [0.0 for _ in good]
+    by_sighting = {id(each): weight for each, weight in zip(good, weights, strict=True)}
+    name = person_of(facts.probe_id, number)
+    media = [{**_seen(each, by_sighting.get(id(each)), spec.bands), "probe_id": name} for each in sightings]
+    if isinstance(fused, Fused):
+        return _Joined(_template(facts, number, good, fused), media, (Outcome.OK, None))
+    if isinstance(fused, Cancelled):
+        return _Joined(None, media, (Outcome.MODEL_ERROR, fused.reason))
+    return _Joined(None, media, _poor(sightings, spec.bands))
+
+
+def person_of(probe_id: str, number: int) -> str:
+    """How lists call a person of a probe: by the probe, with `#n` behind it for a further one."""
+    return f"{probe_id}#{number}" if number else probe_id
 
 
 def _fused(good: Sequence[Sighting], spec: FusionSpec) -> Fused | Cancelled | None:
@@ -119,18 +154,18 @@ def _ledger_row(facts: ProbeFacts, verdict: Verdict, found: int, kept: int) -> d
     }
 
 
-def _template(facts: ProbeFacts, used: Sequence[Sighting], fused: Fused) -> dict[str, Any]:
+def _template(facts: ProbeFacts, number: int, used: Sequence[Sighting], fused: Fused) -> dict[str, Any]:
     """Box and landmarks are those of the look that counts most; qualities the mean by weight."""
     weights = fused.weights.tolist()
     best = used[int(np.argmax(fused.weights))].look
     known = {name: _mean([_quality(each.look, name) for each in used], weights) for name in QUALITIES}
     digest = _digest(facts) or ""
     return {
-        "template_id": template_id(facts.shard.fingerprint, facts.probe_id, digest, 0),
+        "template_id": template_id(facts.shard.fingerprint, facts.probe_id, digest, number),
         "image_id": facts.probe_id,
         "image_sha256": digest,
         "shard_uri": facts.shard.shard_uri,
-        "face_index": 0,
+        "face_index": number,
         "box": best.face.box,
         "landmarks": best.face.landmarks.ravel().tolist(),
         "detector_score": best.face.score,
@@ -153,12 +188,11 @@ def _quality(look: Look, name: str) -> float | None:
     return value
 
 
-def _seen(facts: ProbeFacts, seen: Sighting, weight: float | None, bands: BandSpec) -> dict[str, Any]:
+def _seen(seen: Sighting, weight: float | None, bands: BandSpec) -> dict[str, Any]:
     """`weight` None: not good enough to take part."""
     look = seen.look
     known = {name: _quality(look, name) for name in QUALITIES}
     return {
-        "probe_id": facts.probe_id,
         "medium": seen.medium,
         "name": seen.name,
         "at_ms": seen.at_ms,

@@ -28,6 +28,8 @@ class ClipSpec:
     faces: FaceSpec
     video: VideoSpec
     tracks: TrackSpec
+    everybody: bool = False
+    """Every track is meant, not one that is designated."""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,8 @@ def see_clip(clip: Clip, detector: Detector, looker: Looker, spec: ClipSpec) -> 
         ]
     if not watched.looks and watched.stopped is not None:
         return [_blank(clip, watched.stopped.outcome, watched.stopped.reason, watched)]
+    if spec.everybody and tracks:
+        return _everybody(clip, tracks, watched, spec)
     meant = designated(tracks, clip.point, round(clip.at_s * 1000), spec.tracks)
     if meant.track is None:
         return [_blank(clip, meant.outcome, meant.reason, watched)]
@@ -64,6 +68,17 @@ def see_clip(clip: Clip, detector: Detector, looker: Looker, spec: ClipSpec) -> 
     if watched.stopped is None:
         return list(found)
     return [*found, _blank(clip, watched.stopped.outcome, watched.stopped.reason, watched)]
+
+
+def _everybody(clip: Clip, tracks: Sequence[Track], watched: _Watched, spec: ClipSpec) -> list[Sighting | Blank]:
+    """The best sightings of each track; people seen too shortly or too small are left out."""
+    people = [track for track in tracks if len(track.sightings) >= spec.tracks.min_sightings] or list(tracks)
+    found: list[Sighting | Blank] = [seen for track in people for seen in _best(clip, track, watched.looks, spec)]
+    if watched.stopped is not None or not found:
+        outcome = watched.stopped.outcome if watched.stopped else Outcome.TOO_SMALL
+        reason = watched.stopped.reason if watched.stopped else "every face has too few pixels in every frame"
+        found.append(_blank(clip, outcome, reason, watched))
+    return found
 
 
 def _frames(clip: Clip, detector: Detector, looker: Looker, spec: ClipSpec, watched: _Watched) -> Iterator[FrameFaces]:

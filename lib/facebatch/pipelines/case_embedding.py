@@ -11,7 +11,7 @@ from uuid import uuid4
 import pyarrow as pa
 
 from facebatch import schemas
-from facebatch.cases.media import probe_of, read_media
+from facebatch.cases.media import EVERYBODY, probe_of, read_media
 from facebatch.cases.probes import ProbeFacts, ProbeTables, join
 from facebatch.errors import CorruptError
 from facebatch.faces.clips import ClipSpec, see_clip
@@ -122,6 +122,8 @@ class _Worker:
 
     def _look(self, rows: CaseRowsSpec, shard: ImageShard) -> ProbeTables:
         card, detector, looker = self._models
+        everybody = shard.name == EVERYBODY
+        spec = ClipSpec(rows.faces, rows.video, rows.tracks, everybody)
         found: list[Sighting | Blank] = []
         digests: list[str] = []
         with tempfile.TemporaryDirectory(prefix="facebatch-") as folder:
@@ -130,14 +132,15 @@ class _Worker:
                     found.append(medium)
                 elif isinstance(medium, Clip):
                     digests.append(medium.sha256)
-                    found += see_clip(medium, detector, looker, ClipSpec(rows.faces, rows.video, rows.tracks))
+                    found += see_clip(medium, detector, looker, spec)
                 else:
                     digests += [] if isinstance(medium.image, Reject) else [medium.image.sha256]
                     found.append(see_still(medium, detector, looker, rows.faces, rows.decode))
         sightings = [each for each in found if isinstance(each, Sighting)]
         blanks = [each for each in found if isinstance(each, Blank)]
         shared = ShardFacts(shard.uri, card.fingerprint, card.dim)
-        return join(ProbeFacts(probe_of(shard), tuple(digests), shared), sightings, blanks, rows.join)
+        facts = ProbeFacts(probe_of(shard), tuple(digests), shared, everybody)
+        return join(facts, sightings, blanks, rows.join)
 
 
 def _media(rows: CaseRowsSpec, shard: ImageShard, s3: S3Spec, folder: Path) -> Iterator[Still | Clip | Blank]:

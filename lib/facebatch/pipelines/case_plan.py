@@ -12,7 +12,7 @@ from facebatch.cases.media import list_probe, unread
 from facebatch.cases.probes import SEARCHED, JoinSpec
 from facebatch.config import CasesConfig, MatchConfig
 from facebatch.errors import ForbiddenError
-from facebatch.faces.directions import directions
+from facebatch.faces.directions import Directions, directions
 from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.faces.tracks import TrackSpec
@@ -37,6 +37,11 @@ from facebatch.storage import layout
 from facebatch.storage.documents import canonical_digest
 from facebatch.storage.open import open_store, split_object
 from facebatch.storage.store import ObjectStore
+
+NOT_APPROVED = (
+    "everybody in a video is searched for only where somebody approves of it; name who does in request.approver, or "
+    "designate one face"
+)
 
 
 class CaseRowsSpec(RowsSpec):
@@ -210,11 +215,22 @@ def _rows(setting: Setting, case: CaseSpec, decision: Decision, source: SourceSp
         decode=config.decode,
         model=config.model,
         faces=probe_faces(faces, decision.request, decision.obligations, designated=True),
-        directions=directions(decision.refusals, {}),
+        directions=_directions(case, decision),
         video=config.video,
         tracks=config.tracks,
         join=config.join.model_copy(update={"bands": setting.bands, "searched": setting.searched}),
     )
+
+
+def _directions(case: CaseSpec, decision: Decision) -> Directions:
+    """Which probes are refused: by the packs, and scans of videos that nobody approved of."""
+    decided = directions(decision.refusals, {})
+    if (decision.request.approver or "").strip():
+        return decided
+    scans = {
+        probe.probe_id: decided.refusal(probe.probe_id) or NOT_APPROVED for probe in case.probes if probe.everybody
+    }
+    return Directions({**decided.refused, **scans}, decided.others)
 
 
 def _refused(setting: Setting, case: CaseSpec, decision: Decision, words: str) -> RefusedCase:

@@ -38,6 +38,7 @@ class RunEntry(Spec):
     search_id: str
     status: Literal["searched", "refused"]
     probes: int
+    """Of a scan of videos each person found counts as one."""
     outcomes: dict[str, int]
     """Probes by outcome."""
     with_candidates: int

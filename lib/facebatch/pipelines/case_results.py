@@ -39,6 +39,15 @@ class Threshold:
     published: PublishedThreshold | None
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom one search of a probe is for."""
+
+    probe: ProbeSpec
+    name: str
+    """As lists call them."""
+
+
 def sheet_of(setting: Setting, searched: SearchedCase, tables: CaseTables) -> Sheet:
     """A searched case as it is shown."""
     manifest = searched.manifest
@@ -46,7 +55,11 @@ def sheet_of(setting: Setting, searched: SearchedCase, tables: CaseTables) -> Sh
         case_id=searched.planned.case.case_id,
         search_id=manifest.search_id,
         made_at=manifest.decided_at,
-        probes=tuple(_probe(setting, searched, probe, tables) for probe in searched.planned.case.probes),
+        probes=tuple(
+            _probe(setting, searched, Person(probe, name), tables)
+            for probe in searched.planned.case.probes
+            for name in _names(probe, tables)
+        ),
         denied=(),
         standing=_standing(searched, tables),
         **_shared(setting, searched.planned.decision),
@@ -102,19 +115,26 @@ def _told(value: object) -> str:
     return str(value)
 
 
-def _probe(setting: Setting, searched: SearchedCase, probe: ProbeSpec, tables: CaseTables) -> SheetProbe:
+def _names(probe: ProbeSpec, tables: CaseTables) -> list[str]:
+    """Who is searched for with a probe: one person, or everybody in its videos."""
+    further = [name for name in tables.qualities if name.startswith(f"{probe.probe_id}#")]
+    return [probe.probe_id, *sorted(further, key=lambda name: int(name.rpartition("#")[2]))]
+
+
+def _probe(setting: Setting, searched: SearchedCase, person: Person, tables: CaseTables) -> SheetProbe:
+    probe, name = person.probe, person.name
     manifest = searched.manifest
     outcome = tables.outcomes[probe.probe_id]
-    quality = tables.qualities.get(probe.probe_id)
-    band = _band(setting, probe, quality, tables)
+    quality = tables.qualities.get(name)
+    band = _band(setting, name, quality, tables)
     end = _threshold(setting, manifest.floor, band)
-    found = tables.candidates.get(probe.probe_id, ())
+    found = tables.candidates.get(name, ())
     refusal = searched.planned.decision.refusals.of(probe.probe_id)
     return SheetProbe(
-        probe_id=probe.probe_id,
+        probe_id=name,
         outcome=Outcome(outcome["outcome"]),
         reason=outcome["reason"],
-        advice=_advice(outcome["outcome"], probe.probe_id, tables),
+        advice=_advice(outcome["outcome"], name, tables),
         denials=refusal.denials if refusal else (),
         band=band,
         quality=quality,
@@ -126,7 +146,7 @@ def _probe(setting: Setting, searched: SearchedCase, probe: ProbeSpec, tables: C
         full=len(found) == manifest.length,
         fnir=end.published.fnir if end.published else None,
         fpir_measured=getattr(end.published, "fpir_measured", None),
-        media=tuple(_medium(probe, row) for row in tables.media.get(probe.probe_id, ())),
+        media=tuple(_medium(probe, row) for row in tables.media.get(name, ())),
         candidates=tuple(_candidates(found, tables.faces, searched)),
     )
 
@@ -168,10 +188,10 @@ def _unread(probe: ProbeSpec) -> SheetProbe:
     )
 
 
-def _band(setting: Setting, probe: ProbeSpec, quality: float | None, tables: CaseTables) -> Band | None:
+def _band(setting: Setting, name: str, quality: float | None, tables: CaseTables) -> Band | None:
     """Of its template; of the best of its media where it has none."""
     if quality is None:
-        known = [row["quality"] for row in tables.media.get(probe.probe_id, ()) if row["quality"] is not None]
+        known = [row["quality"] for row in tables.media.get(name, ()) if row["quality"] is not None]
         quality = max(known, default=None)
     return None if quality is None else band_of(quality, setting.bands)
 

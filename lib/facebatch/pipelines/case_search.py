@@ -13,6 +13,7 @@ from facebatch.pipelines.case_plan import CaseRowsSpec, PlannedCase, RefusedCase
 from facebatch.pipelines.case_scan import scan_cases
 from facebatch.pipelines.retention_deleted import require_undeleted
 from facebatch.pipelines.running import check_memory, run_all
+from facebatch.pipelines.scanning import probe_ids
 from facebatch.pipelines.search import Found, MatchPlan, SearchManifest, check_coverage, publish_search
 from facebatch.pipelines.search_request import put_request
 from facebatch.pipelines.search_scan import PlannedScan, merge_lists, plan_scan
@@ -127,8 +128,8 @@ def _ends(setting: Setting, planned: PlannedCase, commits: Sequence[ShardCommit]
     ends = {}
     for commit in commits:
         table = read_templates(read_part(store, commit.templates), commit.templates.key)
-        for row in table.select(["image_id", "quality"]).to_pylist():
-            ends[row["image_id"]] = setting.thresholds.get(band_of(row["quality"], setting.bands), strictest)
+        for person, quality in zip(probe_ids(table).to_pylist(), table["quality"].to_pylist(), strict=True):
+            ends[person] = setting.thresholds.get(band_of(quality, setting.bands), strictest)
     return ends
 
 

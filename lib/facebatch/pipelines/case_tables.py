@@ -6,6 +6,7 @@ from typing import Any
 
 from facebatch.gallery.commits import read_part
 from facebatch.pipelines.retention_deleted import require_undeleted
+from facebatch.pipelines.scanning import probe_ids
 from facebatch.pipelines.search import SearchManifest, probe_templates, read_candidates, read_outcomes
 from facebatch.storage import layout
 from facebatch.storage.parquet import read_table
@@ -16,7 +17,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CaseTables:
-    """By probe id, but for faces."""
+    """By probe id, which of a further person of a probe has `#n` behind it; outcomes by probe, faces by template."""
 
     outcomes: Mapping[str, Row]
     """`schemas.LEDGER`."""
@@ -33,7 +34,8 @@ class CaseTables:
 def read_tables(search: ObjectStore, manifest: SearchManifest) -> CaseTables:
     """All of a finished search; `search` is its folder. StopError when retention deleted its probes' media."""
     require_undeleted(search, "probe_media")
-    templates = probe_templates(search, manifest.model).select(["image_id", "quality"]).to_pylist()
+    templates = probe_templates(search, manifest.model)
+    qualities = zip(probe_ids(templates).to_pylist(), templates["quality"].to_pylist(), strict=True)
     media = [
         row
         for part in manifest.media
@@ -46,7 +48,7 @@ def read_tables(search: ObjectStore, manifest: SearchManifest) -> CaseTables:
     return CaseTables(
         outcomes={row["image_id"]: row for row in read_outcomes(search, manifest).to_pylist()},
         media=_grouped(media),
-        qualities={row["image_id"]: row["quality"] for row in templates},
+        qualities=dict(qualities),
         candidates=_grouped(read_candidates(search, manifest).to_pylist()),
         faces=_faces(search),
     )
