@@ -88,3 +88,12 @@ def test_a_decision_ends_when_training_is_too_old() -> None:
     pack = of_one(kind="require", test=({"fact": "requester.training_date", "op": "max_age_days", "value": 365},))
     request = with_changes(WHOLE, {"requester.training_date": date(2025, 11, 23)})
     assert stands_until(decide(request, [pack], NOW), LATEST) == datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("days", "allowed"), [(-1, False), (0, False), (1, True)])
+def test_an_authority_that_has_ended_is_none(days: int, allowed: bool) -> None:
+    ends = AuthorityFacts(kind="warrant", expires=(NOW + timedelta(days=days)).date())
+    decision = decide(WHOLE.model_copy(update={"authority": ends}), [], NOW)
+    assert [denial.rule for denial in decision.denials] == ([] if allowed else ["floor/authority-ended"])
+    if allowed:
+        assert stands_until(decision, NOW + timedelta(days=30)) == datetime(2026, 11, 23, tzinfo=UTC)

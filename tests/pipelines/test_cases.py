@@ -375,3 +375,15 @@ def test_a_case_that_retention_deleted_is_told_and_stops_no_other(desk: Desk) ->
     assert [info.key for info in store.list() if info.key.startswith(("probes/media/", "sheet.html"))] == []
     report = desk.run(listed)
     assert (report.cases, report.searched, report.deleted) == (2, 1, 1)
+
+
+def test_a_standing_case_ends_with_its_authority(desk: Desk) -> None:
+    photo = {"uri": desk.photo(desk.people[0])}
+    listed = [
+        case_of(name, photo, standing=True, request={"authority": {"kind": "warrant", "expires": day}})
+        for name, day in (("ended", "2026-01-01"), ("in force", "2999-01-01"))
+    ]
+    plan = cases.run(desk.config(listed, standing=True), QUIET, dry_run=True)
+    assert isinstance(plan, CasesPreview)
+    assert (plan.to_search, list(plan.refused)) == (1, ["ended"])
+    assert "ended on 2026-01-01 [floor/authority-ended" in plan.refused["ended"]

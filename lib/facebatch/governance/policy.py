@@ -1,8 +1,9 @@
 """Whether a request may be carried out, by the floor and all packs, and how long that holds. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
+from typing import Final
 
 from facebatch.errors import ForbiddenError
 from facebatch.governance.denial import Denial
@@ -10,9 +11,15 @@ from facebatch.governance.facts import Facts
 from facebatch.governance.floor import FLOOR
 from facebatch.governance.obligations import Obligations
 from facebatch.governance.packs import PackSpec
-from facebatch.governance.probe_rules import Refusals, Stated, decide_probes
+from facebatch.governance.probe_rules import ProbesVerdict, Refusals, Stated, decide_probes
 from facebatch.governance.verdict import Verdict
 from facebatch.storage.documents import canonical_digest
+
+ENDED: Final = Denial(
+    "floor/authority-ended",
+    FLOOR.cite,
+    "state an authority that is in force: the stated one (request.authority.expires, exclusive) ended on",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ def decide(
     request: Facts, packs: Iterable[PackSpec], at: datetime, stated: Mapping[str, Stated] | None = None
 ) -> Decision:
     """Apply the floor and every pack to `request` and to each of its probes, as `probe_rules.decide_probes`."""
-    found = decide_probes([FLOOR, *packs], request, stated or {}, at)
+    found = _ruled([FLOOR, *packs], request, stated or {}, at)
     return Decision(request, found.verdict, stated or {}, found.refusals)
 
 
@@ -94,9 +101,21 @@ def request_digest(request: Facts, stated: Mapping[str, Stated] | None = None) -
     return canonical_digest([told, stated] if stated else told)
 
 
+def _ruled(packs: Iterable[PackSpec], request: Facts, stated: Mapping[str, Stated], at: datetime) -> ProbesVerdict:
+    """With what no pack can say: an end that is stated counts, and leaving it out is no escape, for an authority may be
+    without end.
+    """
+    found = decide_probes(packs, request, stated, at)
+    ends = request.authority.expires
+    if ends is None or at.astimezone(UTC).date() < ends:
+        return found
+    denials = (*found.verdict.denials, replace(ENDED, message=f"{ENDED.message} {ends.isoformat()}"))
+    return replace(found, verdict=replace(found.verdict, denials=denials))
+
+
 def _stands(decision: Decision, at: datetime) -> bool:
     """Whether it is allowed at another moment, with every probe that is searched."""
-    found = decide_probes(decision.packs, decision.request, decision.stated, at)
+    found = _ruled(decision.packs, decision.request, decision.stated, at)
     return found.verdict.allowed and not found.refusals.beyond(decision.refusals)
 
 
