@@ -43,9 +43,9 @@ _OTHERWISE = "another picture or frame: no single number says what spoils this o
 class BandSpec(Spec):
     """Where bands begin, in unified quality; what is below C is D.
 
-    The defaults are round numbers about what degraded London portraits showed with the pack open_yunet_omz: no misses
-    at 40 and above, one in ten below, and hardly a face that the detector found below 30. Another model or camera calls
-    for others; `evaluate` tells what each band misses.
+    The defaults are round numbers about what degraded photos showed with the pack open_yunet_omz at an FMR of 1e-3: one
+    in a hundred missed from 65 on, one in fourteen from 45, one in five from 30, and half of those below (`make
+    bench-quality`). Another model or camera calls for others; `evaluate` tells what each band misses.
     """
 
     a: float = Field(default=65.0, ge=0, le=100)
