@@ -13,6 +13,7 @@ from facebatch.pipelines.case_results import refused_sheet, sheet_of
 from facebatch.pipelines.case_search import SearchedCase
 from facebatch.pipelines.case_sheet import render_sheet
 from facebatch.pipelines.case_tables import read_tables
+from facebatch.pipelines.case_words import NOTICE
 from facebatch.pipelines.retention_holds import case_digest
 from facebatch.review.sheet import Sheet
 from facebatch.schemas import FORMAT_VERSION
@@ -64,7 +65,7 @@ class RunManifest(Spec):
     model: str
     searches: tuple[RunEntry, ...]
     index_sha256: str
-    notice: str = "Candidates are leads to be reviewed by people. They are not identifications."
+    notice: str = NOTICE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,13 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from facebatch.pipelines.case_words import NOTICE
 from facebatch.review.sheet import Picture, Sheet
 from facebatch.schemas import FORMAT_VERSION
 
-NOTICE = "Candidates are leads to be reviewed by people. They are not identifications."
-
 
 def record_of(sheet: Sheet) -> dict[str, Any]:
-    """What `case.json` holds: the fields of `review.sheet`, where `has_picture` says whether there is one to see."""
+    """What `case.json` holds: the fields of `review.sheet`; of a picture, true where there is one to see."""
     return {"format_version": FORMAT_VERSION, "notice": NOTICE, **_plain(sheet)}
 
 
