@@ -387,3 +387,5 @@ def test_a_standing_case_ends_with_its_authority(desk: Desk) -> None:
     assert isinstance(plan, CasesPreview)
     assert (plan.to_search, list(plan.refused)) == (1, ["ended"])
     assert "ended on 2026-01-01 [floor/authority-ended" in plan.refused["ended"]
+    [line] = plan.summary()["refused"]  # type: ignore[misc]
+    assert line.startswith("ended: the request is refused: - state an authority")

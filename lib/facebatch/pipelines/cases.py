@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from facebatch.cases.manifest import CaseSpec
 from facebatch.config import CasesConfig
@@ -56,6 +56,12 @@ class CasesPreview:
     probes: int
     media: int
     bytes_to_read: int
+
+    def summary(self) -> dict[str, object]:
+        """The same for people: a line for each refused case."""
+        told = {each.name.replace("_", " "): getattr(self, each.name) for each in fields(self)}
+        lines = tuple(f"{case}: {' '.join(words.split())}" for case, words in self.refused.items())
+        return {**told, "refused": lines}
 
 
 @dataclass(frozen=True, slots=True)
