@@ -132,6 +132,7 @@ def test_a_plan_is_arithmetic_on_the_numbers_given(capsys: pytest.CaptureFixture
     assert estimate["comparisons"] == 10**12
     assert (estimate["segments"], estimate["cells"]) == (10, 10 * estimate["probe_blocks"])
     assert estimate["memory_per_worker"] == sum(estimate["memory"].values())
+    assert estimate["memory_per_worker"] < estimate["memory_per_machine"] <= 8 * estimate["memory_per_worker"]
     assert planned(capsys, "--segment-rows", "3000000")["estimate"]["segments"] == 4
 
 

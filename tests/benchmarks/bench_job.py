@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,12 +28,13 @@ from benchmarks.job_world import JobWorld
 from facebatch.gallery import snapshots
 from facebatch.governance import policy
 from facebatch.index import node_cache
-from facebatch.match.cells import CellCommit
+from facebatch.match.cells import CellCommit, block_size, shape_of
+from facebatch.match.memory import cell_memory, machine_memory, scan_path
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import index, match
 from facebatch.pipelines.scanning import open_segment
-from facebatch.pipelines.search import publish_search
-from facebatch.runtime.executor import Executor, RunSpec
+from facebatch.pipelines.search import MatchPlan, publish_search
+from facebatch.runtime.executor import RunSpec
 from facebatch.runtime.open import open_executor
 from facebatch.storage import layout
 from facebatch.storage.local import LocalStore
@@ -59,22 +60,6 @@ class Marks(SilentProgress):
                 self.ended = time.perf_counter()
 
 
-class Noting:
-    """An executor that notes what a task says it needs."""
-
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        self.memory = 0
-
-    @property
-    def workers(self) -> int:
-        return self._executor.workers
-
-    def run(self, task: Any, items: Iterable[Any]) -> Iterator[Any]:
-        self.memory = max(self.memory, task.resources.memory)
-        return self._executor.run(task, items)
-
-
 def build_index(world: JobWorld) -> float:
     """Wall seconds of the real job `index`."""
     started = time.perf_counter()
@@ -90,8 +75,7 @@ def run_job(world: JobWorld, number: int) -> dict[str, Any]:
     planned, commits = world.search(number)
     decision = policy.decide(planned.config.request, (), datetime.now(UTC))
     marks = Marks()
-    with open_executor(world.run) as started:
-        executor = Noting(started)
+    with open_executor(world.run) as executor:
         forget_peak()
         before = memory()
         with Watch(workers=world.run.executor == "ray") as watch:
@@ -112,11 +96,19 @@ def run_job(world: JobWorld, number: int) -> dict[str, Any]:
         "start_and_wait": marks.ended - marks.began - sum(stages.values()),
         "merge": ended - marks.ended,
         "candidates": sum(part.rows for part in manifest.candidates),
-        "planned": executor.memory,
+        "planned": planned_memory(world, planned, workers),
         "baseline": before["VmRSS"],
-        "sharers": 1 if world.run.executor == "ray" else workers,
         "peaks": list(watch.peaks.values()),
     }
+
+
+def planned_memory(world: JobWorld, planned: MatchPlan, workers: int) -> int:
+    """Of one worker of Ray, or of all workers of this process together."""
+    spec = planned.config.match
+    shape = shape_of(planned.snapshot, spec, world.probes)
+    block = block_size(spec, shape)
+    worker = cell_memory(shape, block, scan_path(spec, shape, block), spec.gallery_block)
+    return worker.total if world.run.executor == "ray" else machine_memory(worker, workers, world.segments, 1)
 
 
 def scan_alone(world: JobWorld, number: int) -> float:
@@ -178,7 +170,7 @@ def memory_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """MiB of the largest process of all rounds, beside what the plan asked for."""
     largest = max(runs, key=lambda run: max(peak.resident for peak in run["peaks"]))
     peak: Peak = max(largest["peaks"], key=lambda peak: peak.resident)
-    planned = largest["planned"] * largest["sharers"]
+    planned = largest["planned"]
     return {
         "planned_mib": round(planned / MIB),
         "baseline_mib": round(largest["baseline"] / MIB),

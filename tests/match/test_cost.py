@@ -16,6 +16,7 @@ MILLION = 1_000_000
 EIGHT = Cluster(
     cores=8,
     cores_per_machine=4,
+    processes_per_machine=4,
     work_per_second=WORK_PER_SECOND["integer"],
     bandwidth=300e6,
     request_seconds=0.03,

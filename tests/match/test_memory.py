@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from facebatch.match.codes import to_bytes
 from facebatch.match.kernel_paths import KernelPath, available_paths
-from facebatch.match.memory import CellMemory, ScanPath, cell_memory, code_bytes, scan_path, vector_bytes
+from facebatch.match.memory import (
+    CellMemory,
+    ScanPath,
+    cell_memory,
+    code_bytes,
+    machine_memory,
+    scan_path,
+    vector_bytes,
+)
 from facebatch.match.planning import Shape
 from facebatch.match.quantise import pack
 from facebatch.match.settings import MatchSpec
@@ -121,6 +129,14 @@ def test_parts_are_told_by_name_and_add_up() -> None:
     memory = cell_memory(Shape(1_008, (1_000_000, 5), 512, 50), 1_008, "integer")
     assert memory.total == sum(memory.parts().values())
     assert (memory.codes, memory.vectors) == (code_bytes(1_000_000, 512), 1_024_000_000)
+
+
+def test_a_machine_holds_shared_pages_once_and_a_process_once_for_all_its_threads() -> None:
+    worker = cell_memory(Shape(1_008, (1_000_000,), 512, 50), 1_008, "integer")
+    assert machine_memory(worker, 1, 1, 1) == worker.total
+    assert machine_memory(worker, 4, 9, 4) == 4 * worker.total
+    assert machine_memory(worker, 4, 1, 4) == 4 * worker.total - 3 * worker.mapped
+    assert machine_memory(worker, 4, 9, 1) == 4 * worker.total - 3 * worker.process
 
 
 @given(st.integers(0, 200), st.integers(1, 70))

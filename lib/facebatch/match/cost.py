@@ -7,7 +7,7 @@ that the caller states. Embedding the probes is not part of it.
 import math
 from dataclasses import dataclass
 
-from facebatch.match.memory import CellMemory, ScanPath
+from facebatch.match.memory import CellMemory, ScanPath, machine_memory
 from facebatch.match.planning import MERGED_AT_ONCE, MERGED_CANDIDATE_BYTES, Schedule, is_merged_by_driver
 from facebatch.match.traffic import Traffic
 
@@ -29,6 +29,8 @@ class Cluster:
     cores: int
     """Workers: each has one core."""
     cores_per_machine: int
+    processes_per_machine: int
+    """In which its workers live: one each with Ray, one together without."""
     work_per_second: float
     """Multiplications of one core."""
     bandwidth: float
@@ -86,6 +88,8 @@ class Estimate:
     memory_per_worker: int
     memory: CellMemory
     """The same in parts."""
+    memory_per_machine: int
+    """Of all its workers, what they share counted once."""
     merge_memory: int
     """Of the driver for the candidates of MERGED_AT_ONCE probe blocks, or of each worker for those of one; at most."""
     disk_per_machine: int
@@ -100,6 +104,7 @@ def estimate(plan: Schedule, memory: CellMemory, cluster: Cluster, traffic: Traf
     """What a schedule comes to on a cluster."""
     shape = plan.shape
     effort = _effort(plan, cluster, traffic)
+    busy = min(cluster.cores, cluster.cores_per_machine)
     return Estimate(
         comparisons=shape.comparisons,
         probe_block=plan.block,
@@ -112,8 +117,9 @@ def estimate(plan: Schedule, memory: CellMemory, cluster: Cluster, traffic: Traf
         traffic=traffic,
         memory_per_worker=memory.total,
         memory=memory,
+        memory_per_machine=machine_memory(memory, busy, len(shape.segments), min(busy, cluster.processes_per_machine)),
         merge_memory=_merged_together(plan, effort.mergers) * MERGED_CANDIDATE_BYTES,
-        disk_per_machine=traffic.segment.total * min(cluster.cores, cluster.cores_per_machine, len(shape.segments)),
+        disk_per_machine=traffic.segment.total * min(busy, len(shape.segments)),
         effort=effort,
         core_hours=(effort.workers + effort.merge) / 3600,
         seconds=_seconds(plan, cluster, effort),

@@ -1,7 +1,7 @@
 """What one worker of a bulk match needs in memory, part by part. Pure arithmetic; all sizes are bytes.
 
 The high-water mark (VmHWM of /proc/self/status) of processes that scanned two cells of 512 dimensions each with the
-worker of `pipelines.scanning`, against the total estimated here less the 56 MB that Ray's own part of a worker took:
+worker of `pipelines.scanning`, against the total estimated here less the 77 MB that Ray's own part of a worker takes:
 
 | rows | probes | length | path | measured MB | estimated MB |
 |---|---|---|---|---|---|
@@ -15,7 +15,8 @@ worker of `pipelines.scanning`, against the total estimated here less the 56 MB 
 | 200 000 | 1 020 | 50 | plain | 573 | 890 |
 
 The first cell that a machine ever scans compiles the kernels, which took 70 MB more. Mapped files count once for each
-worker, although the workers of a machine share their pages: a machine never holds more than the sum.
+worker, although the workers of a machine share their pages: a machine never holds more than the sum, and
+`machine_memory` counts what is shared once. `make bench-job` puts both beside whole jobs.
 """
 
 from dataclasses import asdict, dataclass
@@ -29,7 +30,7 @@ from facebatch.match.similarity import RESCORE_BYTES
 ScanPath = Literal["integer", "portable", "plain"]
 """What a path comes to in memory and time: vnni512, avxvnni and avx2 are all "integer"."""
 
-PROCESS_BYTES = 350 << 20
+PROCESS_BYTES = 370 << 20
 """Interpreter, libraries and compiled kernels of one of Ray's workers."""
 SCRATCH_BYTES = 16 << 20
 """What the kernels need whatever the size."""
@@ -75,6 +76,19 @@ class CellMemory:
     def total(self) -> int:
         """All parts."""
         return sum(self.parts().values())
+
+    @property
+    def mapped(self) -> int:
+        """What workers of one machine share that have the same segment open."""
+        return self.members + self.codes + self.vectors
+
+
+def machine_memory(worker: CellMemory, workers: int, segments: int, processes: int) -> int:
+    """What `workers` on one machine hold together: each segment's pages once, and a process once for all that are
+    threads of it. `segments` are those that there are; each worker has one open at a time.
+    """
+    own = worker.total - worker.process - worker.mapped
+    return processes * worker.process + min(workers, segments) * worker.mapped + workers * own
 
 
 def scan_path(spec: MatchSpec, shape: Shape, block: int) -> ScanPath:

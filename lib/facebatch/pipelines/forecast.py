@@ -70,6 +70,7 @@ def _told(found: Estimate) -> Iterator[tuple[str, str]]:
     yield from _told_traffic(found.traffic)
     parts = ", ".join(f"{name} {_bytes(size)}" for name, size in found.memory.parts().items() if size)
     yield "memory of a worker", f"{_bytes(found.memory_per_worker)}: {parts}"
+    yield "memory of a machine", f"{_bytes(found.memory_per_machine)}, segments that its workers share counted once"
     who = f"each of {found.effort.mergers} workers" if found.effort.mergers else "the driver"
     yield "memory of the merge", f"{_bytes(found.merge_memory)} in {who}"
     yield "disk of a machine", _bytes(found.disk_per_machine)

@@ -100,6 +100,7 @@ def run(config: PlanMatchConfig) -> MatchForecast:
     cluster = Cluster(
         cores=config.cores,
         cores_per_machine=config.cores_per_machine,
+        processes_per_machine=config.cores_per_machine,
         work_per_second=WORK_PER_SECOND[config.path] if config.speed is None else config.speed * config.dim,
         bandwidth=config.bandwidth,
         request_seconds=config.request_ms / 1000,
@@ -121,6 +122,7 @@ def preview(planned: MatchPlan) -> MatchPreview:
     cluster = Cluster(
         cores=config.run.workers or available_cpus(),
         cores_per_machine=available_cpus(),
+        processes_per_machine=available_cpus() if config.run.executor == "ray" else 1,
         work_per_second=WORK_PER_SECOND[path],
         bandwidth=BANDWIDTH if is_distant else math.inf,
         request_seconds=REQUEST_SECONDS if is_distant else 0.0,
