@@ -10,6 +10,8 @@ VENV ?= .venv
 ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# A file of tests stays in one process, for what its tests share is costly; SPREAD= runs all in one.
+SPREAD ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Photos and models for development, where a checkout has them beside it.
 export FACEBATCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
@@ -21,11 +23,11 @@ help:  ## List the targets
 demo: $(READY)  ## embed, index and match real photos, search cases made of them; write demo-out/demo.html
 	@$(BIN)/facebatch demo $(ARGS)
 
-test: lint  ## Checks and the default tests, under 15 minutes on two cores
-	$(BIN)/pytest -m "not slow and not s3 and not benchmark" $(ARGS)
+test: lint  ## Checks and the default tests, some 10 minutes on two cores
+	$(BIN)/pytest $(SPREAD) -m "not slow and not s3 and not benchmark" $(ARGS)
 
 test-all: lint  ## Everything but the S3 server: also the runs of minutes
-	$(BIN)/pytest -m "not s3 and not benchmark" $(ARGS)
+	$(BIN)/pytest $(SPREAD) -m "not s3 and not benchmark" $(ARGS)
 
 test-slow: $(READY)  ## Only the runs of minutes: Ray with kills, job submission
 	$(BIN)/pytest -m "slow and not s3" $(ARGS)

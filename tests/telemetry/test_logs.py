@@ -9,16 +9,6 @@ from facebatch.telemetry.logs import configure
 LOGGER = logging.getLogger("facebatch.pipelines.embed")
 
 
-@pytest.fixture(autouse=True)
-def _logging_is_put_back():
-    root, package = logging.getLogger(), logging.getLogger("facebatch")
-    handlers, levels = list(root.handlers), (root.level, package.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    package.setLevel(levels[1])
-
-
 def test_json_lines_carry_time_level_logger_message_and_extras(capsys):
     configure("info", json=True)
     LOGGER.info("shard %d done", 7, extra={"images": 253, "seconds": 1.5, "outcomes": {"ok": 250, "no_face": 3}})
