@@ -30,7 +30,7 @@ test-all: lint  ## Everything but the S3 server: also the runs of minutes
 	$(BIN)/pytest $(SPREAD) -m "not s3 and not benchmark" $(ARGS)
 
 test-slow: $(READY)  ## Only the runs of minutes: Ray with kills, job submission
-	$(BIN)/pytest -m "slow and not s3" $(ARGS)
+	$(BIN)/pytest $(SPREAD) -m "slow and not s3" $(ARGS)
 
 test-s3: $(READY)  ## The storage contract on a real S3 server (Ceph RGW), see tests/servers/README.md
 	$(BIN)/pytest -m s3 $(ARGS)
