@@ -46,11 +46,13 @@ class Shard:
     model: str = MODEL
     expires: tuple[datetime, ...] = ()
     """When the first rows expire; the others never do."""
+    photos: str = ""
+    """Which image files they are of: row i of equal names has the same one. Absent: one file under many names."""
 
     @property
     def key(self) -> str:
         days = "".join(f" {time:%F}" for time in self.expires)
-        return digest(f"{self.name} {self.rows} {self.version} {self.model}{days}".encode())[:40]
+        return digest(f"{self.name} {self.rows} {self.version} {self.model}{days}{self.photos}".encode())[:40]
 
     @property
     def template_ids(self) -> list[str]:
@@ -61,9 +63,16 @@ class Shard:
         vectors = unit(np.random.default_rng(seed).standard_normal((self.rows, DIM)))
         subjects = [f"{self.name}-{row // 2}" for row in range(self.rows)]
         table = template_table(vectors, subjects, prefix=self.name, shard=f"s3://in/{self.name}")
-        place = table.schema.get_field_index("expires_at")
         times = [*self.expires, *[None] * (self.rows - len(self.expires))]
-        return table.set_column(place, table.schema.field(place), [pa.array(times, pa.timestamp("us", "UTC"))])
+        files = [digest(f"{self.photos} {row}".encode()) if self.photos else "0" * 64 for row in range(self.rows)]
+        columns = {
+            "expires_at": pa.array(times, pa.timestamp("us", "UTC")),
+            "image_sha256": pa.array(files, pa.string()),
+        }
+        for name, column in columns.items():
+            place = table.schema.get_field_index(name)
+            table = table.set_column(place, table.schema.field(place), column)
+        return table
 
 
 class SmallGallery:
@@ -181,9 +190,9 @@ def objects(store: ObjectStore, prefix: str = "") -> dict[str, str]:
 
 
 def _ledger(table: pa.Table) -> pa.Table:
-    row = {"outcome": "ok", "faces_found": 1, "faces_kept": 1, "rejected": [], "image_sha256": "0" * 64}
-    images = table["image_id"].to_pylist()
-    return pa.Table.from_pylist([{"image_id": name, "member": name, **row} for name in images], LEDGER)
+    row = {"outcome": "ok", "faces_found": 1, "faces_kept": 1, "rejected": []}
+    images = table.select(["image_id", "image_sha256"]).to_pylist()
+    return pa.Table.from_pylist([{**image, "member": image["image_id"], **row} for image in images], LEDGER)
 
 
 def _timings(table: pa.Table) -> pa.Table:

@@ -11,6 +11,7 @@ import pytest
 from dying import Crash, DyingStore
 from facebatch.errors import ConfigError, FacebatchError, StaleError, StopError
 from facebatch.gallery import snapshots
+from facebatch.gallery.gates import GateSpec
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.images.source import SourceSpec
@@ -117,7 +118,7 @@ def test_a_segment_leaves_with_its_last_row(indexed: World) -> None:
     for photo in old[:-1]:
         photo.unlink()
     change(old[-1])
-    run(indexed, sources=(*indexed.reindex().sources, extra))
+    run(indexed, sources=(*indexed.reindex().sources, extra), gates=GateSpec(gone_most=0.8))
     assert live_rows(indexed) == live_templates(indexed)
     assert len(live_rows(indexed)) == 2
     assert all(segment.live_rows for segment in head(indexed).segments)

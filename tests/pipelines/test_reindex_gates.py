@@ -1,6 +1,8 @@
 """A night that fails a gate publishes nothing and says why; what it embedded waits for the next run."""
 
+import shutil
 from dataclasses import asdict
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -9,9 +11,10 @@ from facebatch.errors import GateError
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import find_commit
 from facebatch.gallery.figures import failed
-from facebatch.gallery.gates import GateSpec
+from facebatch.gallery.gates import GONE, GateSpec
 from facebatch.gallery.purge import purge
 from facebatch.gallery.superseded import settle
+from facebatch.pipelines import reindex
 from facebatch.pipelines.reindex_gates import faces_kept
 from facebatch.storage import layout
 from facebatch.storage.documents import dump
@@ -19,7 +22,7 @@ from gallery.small import MODEL, Shard, SmallGallery
 from reindexed import gallery
 from reindexed import update as run
 from stored import digests, files
-from worlds import World
+from worlds import QUIET, World
 
 pytestmark = pytest.mark.integration
 
@@ -32,6 +35,24 @@ def spoil(world: World) -> None:
         photo.write_bytes(photo.read_bytes()[:500])
 
 
+def people(world: World) -> list[Path]:
+    """A folder with one photo of each."""
+    return sorted((world.root / "gallery-photos").iterdir())
+
+
+def shrink(world: World) -> None:
+    """One of eight people is left: what a listing that came back short looks like."""
+    for folder in people(world)[1:]:
+        shutil.rmtree(folder)
+
+
+def gone(world: World) -> tuple[int | None, int | None]:
+    """How many templates left with their images by the head's figure, and of how many."""
+    (figure,) = (figure for figure in snapshots.require_head(gallery(world)).gates if figure.name == GONE)
+    assert figure.passed
+    return figure.count, figure.n
+
+
 def test_every_gate_of_a_published_snapshot_has_a_figure(world: World) -> None:
     run(world)
     gates = {figure.name: figure for figure in snapshots.require_head(gallery(world)).gates}
@@ -39,6 +60,7 @@ def test_every_gate_of_a_published_snapshot_has_a_figure(world: World) -> None:
     assert gates["counts.segments"].passed is True
     assert gates["counts.segments"].n == 8
     assert gates["history.no_face.whole"].passed is None
+    assert (gates[GONE].passed, gates[GONE].n) == (None, 0)
     assert not failed(gates.values())
 
 
@@ -55,6 +77,7 @@ def test_a_failed_gate_publishes_nothing_and_its_work_is_not_done_twice(world: W
     assert told.value.exit_code == 2
     assert digests(world.root / "gallery" / "snapshots") == before
     report = run(world, gates=GateSpec(decode_error_most=1.0))
+    assert gone(world) == (0, 8)
     assert asdict(report)["snapshot"] == 2
     assert report.published
     assert report.shards_embedded == 0
@@ -85,6 +108,60 @@ def test_a_person_deleted_before_a_night_is_not_a_face_that_went_missing(world: 
     photo.write_bytes(photo.read_bytes() + b"\x00")
     assert run(world).published
     assert snapshots.require_head(gallery(world)).templates == 7
+
+
+def test_a_source_that_lost_most_of_its_photos_is_published_only_when_that_is_meant(world: World) -> None:
+    run(world)
+    shrink(world)
+    before = digests(world.root / "gallery" / "snapshots")
+    with pytest.raises(GateError) as told:
+        run(world, report=str(world.root / "reports"))
+    said = " ".join(str(told.value).split())
+    assert "FAILED rate.gone.whole: 7 of 8 live templates are of images that left their source (87.50%)" in said
+    assert f"{world.root / 'gallery-photos'} lost 7; look whether the listing is whole" in said
+    assert told.value.exit_code == 2
+    assert digests(world.root / "gallery" / "snapshots") == before
+    (page,) = files(world.root / "reports", "*.html")
+    assert "<b>rate.gone.whole</b>: 7 of 8 live templates" in page.read_text()
+    report = run(world, gates=GateSpec(gone_most=0.88))
+    assert (report.published, report.shards_embedded, report.templates) == (True, 0, 1)
+    assert gone(world) == (7, 8)
+
+
+def test_a_plan_says_that_the_gate_would_fail_and_writes_nothing(world: World) -> None:
+    run(world)
+    whole = reindex.run(world.reindex(), QUIET, dry_run=True)
+    assert isinstance(whole, dict)
+    assert (whole["templates_gone_expected"], whole["gates_expected_to_fail"]) == (0, ())
+    shrink(world)
+    before = digests(world.root / "gallery")
+    plan = reindex.run(world.reindex(), QUIET, dry_run=True)
+    meant = reindex.run(world.reindex(gates=GateSpec(gone_most=0.88)), QUIET, dry_run=True)
+    assert isinstance(plan, dict)
+    assert isinstance(meant, dict)
+    assert plan["templates_gone_expected"] == meant["templates_gone_expected"] == 7
+    (line,) = plan["gates_expected_to_fail"]
+    assert line.startswith("rate.gone.whole: 7 of 8 live templates are of images that left their source")
+    assert meant["gates_expected_to_fail"] == ()
+    assert digests(world.root / "gallery") == before
+
+
+def test_photos_under_other_names_have_not_left(world: World) -> None:
+    run(world)
+    for folder in people(world):
+        folder.rename(folder.with_name(f"renamed-{folder.name}"))
+    assert run(world).published
+    assert gone(world) == (0, 8)
+
+
+def test_photos_that_leave_with_the_request_to_erase_them_were_asked_for(world: World) -> None:
+    run(world)
+    lines = [f"subject,{folder.name},asked,court" for folder in people(world)[1:]]
+    request = world.root / "request.csv"
+    request.write_text("\n".join(["kind,id,reason,authority", *lines, ""]))
+    shrink(world)
+    assert run(world, deletions=str(request)).templates == 1
+    assert gone(world) == (0, 8)
 
 
 def test_a_shard_that_comes_back_after_its_purged_rows_were_collected_is_not_counted() -> None:

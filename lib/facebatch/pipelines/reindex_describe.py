@@ -16,6 +16,7 @@ from facebatch.index.segment import read_manifest
 from facebatch.pipelines.reindex_compact import find_budget
 from facebatch.pipelines.reindex_dates import in_future
 from facebatch.pipelines.reindex_erase import Wanted, is_due
+from facebatch.pipelines.reindex_gone import describe_gone
 from facebatch.pipelines.reindex_plan import SourcePlan, unnamed_sources
 from facebatch.storage.store import ObjectStore
 
@@ -39,7 +40,6 @@ def describe(
     replaced = [shard for plan in plans for shard in plan.replaced]
     seconds = _seconds_per_shard(head, store)
     delta_rows = _delta_rows(plans, head)
-    workers = max(config.run.workers, 1)
     return {
         "head": head.seq if head else None,
         "shards_new": sum(len(plan.new) for plan in plans),
@@ -51,13 +51,14 @@ def describe(
         "bytes_to_read": sum(shard.size for plan in plans for shard in plan.embed.pending),
         "templates_leaving": sum(shard.templates.rows for shard in leaving),
         "templates_replaced": sum(shard.templates.rows for shard in replaced),
+        **describe_gone(plans, head, config.gates),
         "delta_rows_expected": delta_rows,
         "deletions_asked": len(wanted.request.deletions) if wanted.request else 0,
         "carried_out_before": _is_carried_out(wanted.request, head, store),
         "shards_with_expiry_due": sum(is_due(shard, wanted.as_of) for shard in head.shards) if head else 0,
         **_compaction(head, [*leaving, *replaced], delta_rows or 0, config, store),
         "shards_in_future": len(in_future(head.shards, datetime.now(UTC))) if head else 0,
-        "estimated_seconds": None if seconds is None else round(seconds * pending / workers, 1),
+        "estimated_seconds": None if seconds is None else round(seconds * pending / max(config.run.workers, 1), 1),
         "memory_per_worker": max((plan.embed.memory for plan in plans), default=0),
         "model": card.name,
         "licence": card.licence,

@@ -8,6 +8,7 @@ from facebatch.config import EmbedConfig, IndexConfig, ReindexConfig
 from facebatch.faces.models import ModelCard, ModelFile
 from facebatch.gallery.commits import shard_key
 from facebatch.gallery.deletions import DeletionRequest, parse_request
+from facebatch.gallery.gates import GateSpec
 from facebatch.images.records import ImageShard
 from facebatch.images.source import SourceSpec
 from facebatch.index.compact import CompactSpec
@@ -25,6 +26,8 @@ _FILE = ModelFile("recognition", Path("none"), "0" * 64, "arcface")
 CARD = ModelCard("synthetic", 4, 112, _FILE, _FILE, "CC0-1.0", False, FINGERPRINT)
 _RUN = RunSpec(executor="ray", address="simulated", attempts=2, backoff_s=0.0)
 _SEGMENTS = IndexSpec(kind="Flat", segment_rows=5)
+_GATES = GateSpec(gone_most=1.0)
+"""Sources lose what they like."""
 
 
 class Source:
@@ -112,6 +115,7 @@ class WholeWorld(World):
             gallery=GALLERY,
             sources=tuple(self.sources[uri].config.source for uri in uris),
             index=_SEGMENTS,
+            gates=_GATES,
             deletions=deletions,
             as_of=self._today,
             compaction=CompactSpec(rows=self.shape.budget),
