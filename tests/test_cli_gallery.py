@@ -65,7 +65,7 @@ def test_log(capsys: pytest.CaptureFixture[str], root: Path) -> None:
 
 def test_show(capsys: pytest.CaptureFixture[str], root: Path) -> None:
     text = said(capsys, root, "show")
-    assert "source s3://in: 5 templates of 5 images in 2 shards" in text
+    assert "source s3://in: 4 templates of 5 images in 2 shards, and 1 tombstone\n" in text
     assert "Flat, 4 of 5 rows live" in text
     older = told(capsys, root, "show", "2")
     assert (older["entry"]["seq"], older["outcomes"], older["dim"]) == (2, {"ok": 8}, 8)
@@ -74,6 +74,28 @@ def test_show(capsys: pytest.CaptureFixture[str], root: Path) -> None:
     assert older["bytes"]["templates"] == sum(
         sizes[shard["templates"]["key"]] for shard in json.loads(folder.get("snapshots/000000000002.json"))["shards"]
     )
+
+
+def test_show_tells_whose_the_tombstones_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    gallery = SmallGallery(LocalStore(tmp_path / "gallery"))
+    gallery.embed(Shard("a", 5), Shard("b"))
+    gallery.embed(Shard("c", 2), source="s3://second")
+    gallery.embed(Shard("d", 1), source="s3://third")
+    gallery.erase("a000001", "c000000", "b000002")
+    lines = [line.strip() for line in said(capsys, tmp_path / "gallery", "show").splitlines()]
+    assert [line for line in lines if line.startswith("source")] == [
+        "source s3://in: 6 templates of 8 images in 2 shards, and 2 tombstones",
+        "source s3://second: 1 template of 2 images in 1 shard, and 1 tombstone",
+        "source s3://third: 1 template of 1 image in 1 shard",
+    ]
+    sources = told(capsys, tmp_path / "gallery", "show")["sources"]
+    assert [(source["templates"], source["tombstones"]) for source in sources] == [(6, 2), (1, 1), (1, 0)]
+    assert sum(source["templates"] for source in sources) == gallery.head.templates
+
+
+def test_one_of_a_kind_is_told_as_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    SmallGallery(LocalStore(tmp_path)).embed(Shard("a", 1))
+    assert said(capsys, tmp_path, "verify") == "snapshot 2: 1 shard, 1 template, 1 segment verified, 0 faults\n"
 
 
 def test_diff(capsys: pytest.CaptureFixture[str], root: Path) -> None:

@@ -9,6 +9,7 @@ from cyclopts.validators import Number
 from facebatch import cli_gallery_text as text
 from facebatch.cli_output import DryRun, Flag, Flat, Output, plain
 from facebatch.errors import CorruptError
+from facebatch.evaluate.words import counted
 from facebatch.gallery import changes, history, pins, snapshots
 from facebatch.gallery.collect import RetentionSpec
 from facebatch.pipelines import gallery_collect, gallery_report, gallery_rollback, gallery_show, gallery_verify
@@ -129,8 +130,7 @@ def verify(
     found = gallery_verify.run(store, chosen, progress)
     output.tell(text.verification(found), found)
     if found.faults:
-        count = len(found.faults)
-        raise CorruptError(f"{store.uri}: {count} fault{'s' * (count != 1)}; each is told with its remedy")
+        raise CorruptError(f"{store.uri}: {counted(len(found.faults), 'fault')}; each is told with its remedy")
 
 
 @gallery_app.command

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 
 from facebatch.cli_output import words
+from facebatch.evaluate.words import counted
 from facebatch.gallery.changes import Changes
 from facebatch.gallery.history import Entry, ShardChanges
 from facebatch.pipelines.gallery_collect import Collection
@@ -34,8 +35,9 @@ def show(shown: Shown) -> str:
         "bytes": words({kind: size(count) for kind, count in shown.bytes.items()}),
     }
     sources = (
-        f"  source {source.source}: {words(source.templates)} templates of {words(source.images)} images "
-        f"in {words(source.shards)} shards\n"
+        f"  source {source.source}: {counted(source.templates, 'template')} of {counted(source.images, 'image')} "
+        f"in {counted(source.shards, 'shard')}"
+        + (f", and {counted(source.tombstones, 'tombstone')}\n" if source.tombstones else "\n")
         for source in shown.sources
     )
     segments = (
@@ -71,8 +73,9 @@ def verification(found: Verification) -> str:
         lines += f"snapshot {seq}: its segments were not compared with its templates, as some cannot be read\n"
     numbers = ", ".join(map(str, found.snapshots))
     return lines + (
-        f"snapshots {numbers}: {words(found.shards)} shards, {words(found.templates)} templates, "
-        f"{words(found.segments)} segments verified, {words(len(found.faults))} faults\n"
+        f"snapshot{'s' * (len(found.snapshots) != 1)} {numbers}: {counted(found.shards, 'shard')}, "
+        f"{counted(found.templates, 'template')}, {counted(found.segments, 'segment')} verified, "
+        f"{counted(len(found.faults), 'fault')}\n"
     )
 
 

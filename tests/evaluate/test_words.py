@@ -17,6 +17,7 @@ from facebatch.evaluate.summary import Measure
 from facebatch.evaluate.words import (
     NO_THRESHOLD,
     SPACE,
+    counted,
     number,
     percent,
     plural,
@@ -73,6 +74,7 @@ def test_other_numbers(value: float, said: str) -> None:
 def test_counted_nouns() -> None:
     said = [plural(n, noun) for noun in ("search", "person", "pair") for n in (1, 2)]
     assert said == ["1 search", "2 searches", "1 person", "2 people", "1 pair", "2 pairs"]
+    assert [counted(n, "row") for n in (0, 1, 1000)] == ["0 rows", "1 row", "1 000 rows"]
 
 
 @pytest.mark.parametrize(("fpir", "said"), [(0.001, "1 in 1 000"), (0.003, "3 in 1 000"), (0.01, "1 in 100")])

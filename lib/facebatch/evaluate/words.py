@@ -49,6 +49,11 @@ def plural(number: int, noun: str) -> str:
     return f"{whole(number)} {noun if number == 1 else many}"
 
 
+def counted(number: int, noun: str) -> str:
+    """The same for a terminal, with plain spaces between thousands."""
+    return plural(number, noun).replace(SPACE, " ")
+
+
 def percent(value: float) -> str:
     """A share in [0, 1] with DIGITS significant digits, counted from the nearer end."""
     distance = 100 * min(value, 1 - value)

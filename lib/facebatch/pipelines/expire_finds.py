@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from facebatch.errors import StopError
+from facebatch.evaluate.words import counted
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.pipelines.expire_results import ResultNames, require_erased, scan_lines
 from facebatch.pipelines.expire_scan import SegmentScan, ShardScan
@@ -105,16 +106,16 @@ def text(found: ExpireVerification) -> str:
     """What was found, as lines for a person. Pure."""
     named = [f"{_words(count)} {name}" for name, count in found.named.items()]
     lines = [
-        f"snapshot {found.snapshot}: {_words(found.left)} rows still found of templates that must be gone",
+        f"snapshot {found.snapshot}: {counted(found.left, 'row')} still found of templates that must be gone",
         f"  must be gone  {', '.join(named)}, what expires by {found.as_of}",
         f"  templates     {_found(found.templates)}",
         f"  ledgers       {_found(found.ledgers)}",
-        f"  segments      {_found(found.segments)}; {_words(found.replaced_rows)} masked rows of replaced images",
+        f"  segments      {_found(found.segments)}; {counted(found.replaced_rows, 'masked row')} of replaced images",
         f"  unreferenced  {_loose(found.loose)}",
         *(leftover.problem for leftover in found.leftovers[:SHOWN]),
     ]
     if len(found.leftovers) > SHOWN:
-        lines.append(f"and {len(found.leftovers) - SHOWN} more files")
+        lines.append(f"and {counted(len(found.leftovers) - SHOWN, 'more file')}")
     lines.append(f"older snapshots that still hold them: {_words(len(found.older)) if found.older else 'none'}")
     lines += [f"  {_older(snapshot)}" for snapshot in found.older]
     lines += [f"to do: {remedy}" for remedy in found.remedies]
@@ -127,15 +128,15 @@ def require_gone(found: ExpireVerification) -> None:
     """StopError when rows or objects were found that may not be there, or a search could not be judged."""
     if found.searches is not None and (found.searches.due or found.searches.folders):
         raise StopError(
-            f"{found.searches.objects} objects of searches that must be gone are still there; run `facebatch expire "
-            "--delete`"
+            f"{counted(found.searches.objects, 'object')} of searches that must be gone "
+            f"{'is' if found.searches.objects == 1 else 'are'} still there; run `facebatch expire --delete`"
         )
     require_judged(found.searches)
     require_erased(found.results)
     if found.left:
         raise StopError(
-            f"{found.left} rows that must be gone are still in {len(found.leftovers)} files of snapshot "
-            f"{found.snapshot}; each is told with its remedy"
+            f"{counted(found.left, 'row')} that must be gone {'is' if found.left == 1 else 'are'} still in "
+            f"{counted(len(found.leftovers), 'file')} of snapshot {found.snapshot}; each is told with its remedy"
         )
 
 
@@ -195,8 +196,8 @@ def remedies(head: Snapshot, waiting: int, older: Iterable[OlderSnapshot], loose
     if waiting:
         rows = max(1, sum(segment.live_rows for segment in head.segments if segment.dead))
         lines.append(
-            f"compaction purges what waits ({_words(waiting)} rows); run `facebatch expire --delete --compaction.rows "
-            f"{rows}`, or let reindex come to them within its budget"
+            f"compaction purges what waits ({counted(waiting, 'row')}); run `facebatch expire --delete "
+            f"--compaction.rows {rows}`, or let reindex come to them within its budget"
         )
     snapshots = list(older)
     if snapshots or not loose.is_empty:
@@ -212,23 +213,23 @@ def remedies(head: Snapshot, waiting: int, older: Iterable[OlderSnapshot], loose
 
 
 def _leftover(uri: str, key: str, rows: int, problem: str) -> Leftover:
-    return Leftover(key, rows, f"{uri}/{key}: {_words(rows)} rows that must be gone, {problem}")
+    return Leftover(key, rows, f"{uri}/{key}: {counted(rows, 'row')} that must be gone, {problem}")
 
 
 def _found(finds: Finds) -> str:
-    scanned = f"of {_words(finds.rows)} rows in {_words(finds.files)} files"
+    scanned = f"of {counted(finds.rows, 'row')} in {counted(finds.files, 'file')}"
     return f"{_words(finds.left)} found, {_words(finds.waiting)} waiting for compaction, {scanned}"
 
 
 def _older(snapshot: OlderSnapshot) -> str:
-    rows = f"{_words(snapshot.template_rows)} template rows, {_words(snapshot.segment_rows)} segment rows"
+    rows = f"{counted(snapshot.template_rows, 'template row')}, {counted(snapshot.segment_rows, 'segment row')}"
     until = snapshot.kept_by or "until it is collected"
     return f"snapshot {snapshot.seq} of {snapshot.created_at:%Y-%m-%d}: {rows}; {until}"
 
 
 def _loose(loose: Loose) -> str:
-    known = f"{_words(loose.template_rows)} template rows, {_words(loose.segment_rows)} segment rows"
-    return known + (f", {loose.unfinished} unfinished segments of unknown rows" if loose.unfinished else "")
+    known = f"{counted(loose.template_rows, 'template row')}, {counted(loose.segment_rows, 'segment row')}"
+    return known + (f", {counted(loose.unfinished, 'unfinished segment')} of unknown rows" if loose.unfinished else "")
 
 
 def _words(count: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from facebatch.errors import StopError
+from facebatch.evaluate.words import counted
 from facebatch.pipelines.retention_delete import RetentionReport
 from facebatch.pipelines.retention_folders import DueFolder
 from facebatch.pipelines.retention_plan import DueObjects, RetentionPlan
@@ -60,7 +61,8 @@ def of_report(report: RetentionReport | None) -> dict[str, str]:
 
 def of_scan(plan: RetentionPlan) -> Iterator[str]:
     """What a scan found that must be gone, as lines."""
-    yield f"searches: {plan.objects} objects still found that must be gone, of {plan.searches} searches"
+    objects, searches = counted(plan.objects, "object"), counted(plan.searches, "search")
+    yield f"searches: {objects} still found that must be gone, of {searches}"
     due = [*_due(plan.due), *_folders(plan.folders)]
     yield from (f"  {line}; run `facebatch expire --delete`" for line in _first(due))
     alone = f"unfinished and left alone {plan.unfinished}, awaiting an authorisation {plan.awaiting}"
