@@ -1,16 +1,25 @@
 """Leases: renewed while the work lasts, gone when it ends, honoured by collections and writers."""
 
+import signal
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from facebatch.errors import CorruptError, NotFoundError, RetryableError, RunFailedError, StopError
+from facebatch.gallery import leases
+from facebatch.gallery.holders import is_gone, this_process
 from facebatch.gallery.leases import SKEW, Held, Lease, collecting, read_leases, reading, writing
 from facebatch.storage import layout
 from facebatch.storage.documents import dump
+from facebatch.storage.local import LocalStore
 from facebatch.storage.memory import MemoryStore
 
 SHORT = timedelta(milliseconds=150)
@@ -143,6 +152,100 @@ def test_a_writer_gives_up_on_a_collection_that_does_not_end(store: MemoryStore)
     leave(store, "collect", datetime.now(UTC) + timedelta(minutes=1))
     with pytest.raises(RetryableError, match="embed has to wait; run it again"), writing(store, "embed", wait_s=0.1):
         pytest.fail("entered")
+
+
+COLLECT = """
+import sys, time
+from facebatch.gallery.leases import collecting
+from facebatch.storage.open import open_store
+with collecting(open_store(sys.argv[1]), "expire"):
+    print("begun", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that collects, in the store of `tmp_path`."""
+    with subprocess.Popen([sys.executable, "-c", COLLECT, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        yield process
+        process.kill()
+
+
+def test_a_collection_takes_over_from_one_that_was_killed_on_this_machine(
+    tmp_path: Path,
+    collector: subprocess.Popen[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(leases, "SETTLE_S", 0.2)
+    store = LocalStore(tmp_path)
+    ((left, lease),) = read_leases(store).items()
+    until = (lease.expires_at + SKEW).strftime("%Y-%m-%d %H:%M")
+    collector.send_signal(signal.SIGSTOP)
+    with pytest.raises(RetryableError) as busy, collecting(store, "expire"):
+        pytest.fail("entered, though the other may go on")
+    assert str(busy.value).endswith(
+        f"process {collector.pid}, is at work there, so expire has to wait; run it again when that is done; if it was "
+        f"killed, at once on that machine, else after {until} UTC"
+    )
+    collector.kill()
+    collector.wait()
+    began = time.monotonic()
+    with collecting(store, "expire") as held:
+        assert time.monotonic() - began >= leases.SETTLE_S
+        assert list(read_leases(store)) == [held.key] != [left]
+    assert f"process {collector.pid}, is gone, so its lease ends in 0.2 seconds" in caplog.text
+
+
+def test_of_two_that_take_over_the_same_lease_none_goes_on_beside_the_other(
+    tmp_path: Path, collector: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalStore(tmp_path)
+    collector.kill()
+    collector.wait()
+
+    def other(seconds: float) -> None:
+        with pytest.raises(RetryableError, match="has to wait"), collecting(store, "gallery gc"):
+            pytest.fail("entered")
+
+    monkeypatch.setattr(leases, "time", SimpleNamespace(sleep=other))
+    with collecting(store, "expire"):
+        assert len(read_leases(store)) == 1
+
+
+def test_writers_and_other_machines_honour_the_lease_of_a_killed_collection(
+    tmp_path: Path, collector: subprocess.Popen[str]
+) -> None:
+    store = LocalStore(tmp_path)
+    ((key, lease),) = read_leases(store).items()
+    collector.kill()
+    collector.wait()
+    with pytest.raises(RetryableError, match=r"if it was killed, after 20"), writing(store, "embed", wait_s=0):
+        pytest.fail("entered")
+    assert lease.process is not None
+    elsewhere = lease.process.model_copy(update={"machine": "0" * 64})
+    for process in (elsewhere, None):
+        store.put(key, dump(lease.model_copy(update={"process": process})))
+        with pytest.raises(RetryableError, match="expire has to wait"), collecting(store, "expire"):
+            pytest.fail("entered")
+
+
+def test_a_process_that_began_at_another_time_is_another_one() -> None:
+    here = this_process()
+    assert here is not None
+    assert not is_gone(here)
+    assert is_gone(here.model_copy(update={"started": here.started - 1}))
+    assert not is_gone(here.model_copy(update={"started": here.started - 1, "machine": "0" * 64}))
+    assert not is_gone(None)
+
+
+def test_only_a_collection_says_which_process_it_is(store: MemoryStore) -> None:
+    """Other leases are read by earlier releases, which know no such field."""
+    with reading(store, 7, "match"), writing(store, "embed"):
+        assert all(b'process"' not in store.get(key) for key in read_leases(store))
 
 
 def test_the_lease_of_a_killed_writer_ends_by_itself(store: MemoryStore) -> None:

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from facebatch.errors import NotFoundError
 from facebatch.gallery import snapshots
 from facebatch.gallery.figures import GateFigure
 from facebatch.gallery.pins import read_pins
@@ -76,8 +75,14 @@ def require_numbers(store: ObjectStore) -> list[int]:
     """The same; NotFoundError saying what to run first when there is none."""
     found = numbers(store)
     if not found:
-        raise NotFoundError(f"{store.uri} has no snapshot yet; run `facebatch embed` first")
+        raise snapshots.no_snapshot(store)
     return found
+
+
+def require_gallery(store: ObjectStore) -> None:
+    """The same NotFoundError where there is neither a snapshot nor anything of an audit chain."""
+    if next(iter(store.list(layout.AUDIT)), None) is None:
+        require_numbers(store)
 
 
 def measured(store: ObjectStore, last: int, most: int) -> list[Measured]:

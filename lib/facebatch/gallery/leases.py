@@ -8,21 +8,29 @@ that of two who begin at the same time at least one sees the other:
   then looks for leases on it, and puts it back when there is one;
 - a writer puts a lease, then waits for a collection to end; the collection puts a lease, then stops for a writer. A
   writer may build on anything that is stored, such as the commits of a run that was killed last week.
+
+A collection that finds the lease of another whose process is gone for certain (see `holders`) goes on. That is safe:
+all that a collection deletes or writes it does in its own process, so nothing of the other is at work any more but
+requests that it had sent, and those are given SETTLE_S to be carried out. Two that find the same lease see each other's
+own. A writer's lease is honoured to its end, for its workers may outlive it, and so is every lease by writers.
 """
 
 import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from os import getpid
 from typing import Literal
 from uuid import uuid4
 
+from pydantic import Field
+
 from facebatch.errors import CorruptError, FacebatchError, NotFoundError, RetryableError, RunFailedError
 from facebatch.gallery.commits import find
+from facebatch.gallery.holders import Holder, is_gone, this_process
 from facebatch.schemas import FORMAT_VERSION
 from facebatch.spec import Spec
 from facebatch.storage import layout
@@ -37,7 +45,14 @@ SKEW = timedelta(minutes=10)
 """Clocks of two machines may differ by this much: others honour a lease so much longer."""
 WAIT_S = 60.0
 """Seconds that a writer waits for a collection to end."""
+SETTLE_S = 10.0
+"""Seconds that requests of a process that is gone are given to be carried out."""
 _POLL_S = 0.5
+
+
+def _is_unstated(value: object) -> bool:
+    """Left out, so that other leases are as earlier releases write and read them."""
+    return value is None
 
 
 class Lease(Spec):
@@ -51,6 +66,8 @@ class Lease(Spec):
     """What a reader reads."""
     expires_at: datetime
     """By the holder's clock, aware UTC; renewed."""
+    process: Holder | None = Field(None, exclude_if=_is_unstated)
+    """Which process collects; None: it does not collect, or its system does not tell."""
 
     def is_live(self, now: datetime) -> bool:
         """Whether others must honour it."""
@@ -130,20 +147,25 @@ def writing(store: ObjectStore, work: str, *, wait_s: float = WAIT_S, ttl: timed
     """
     with _held(store, "write", work, ttl=ttl) as held:
         deadline = time.monotonic() + wait_s
-        while (other := _other(store, held, frozenset({"collect"}))) is not None:
+        while others := _others(store, held, frozenset({"collect"})):
             if time.monotonic() >= deadline:
-                raise _busy(store, other, work)
+                raise _busy(store, next(iter(others.values())), work)
             time.sleep(min(_POLL_S, wait_s))
         yield held
 
 
 @contextmanager
 def collecting(store: ObjectStore, work: str, *, ttl: timedelta = TTL) -> Iterator[Held]:
-    """Delete what nothing refers to while the context lasts. RetryableError when somebody writes or collects."""
+    """Delete what nothing refers to while the context lasts, with no other process. RetryableError when somebody writes
+    or collects; who was killed on this machine while collecting does not.
+    """
     with _held(store, "collect", work, ttl=ttl) as held:
-        other = _other(store, held, frozenset({"write", "collect"}))
-        if other is not None:
-            raise _busy(store, other, work)
+        others = _others(store, held, frozenset({"write", "collect"}))
+        for other in others.values():
+            if not is_gone(other.process):
+                raise _busy(store, other, work, "at once on that machine, else " if other.process else "")
+        if others:
+            _take_over(store, others)
         yield held
 
 
@@ -163,7 +185,9 @@ def _held(
     snapshot: int | None = None,
 ) -> Iterator[Held]:
     holder = f"{work} on {socket.gethostname()}, process {getpid()}"
-    held = Held(store, Lease(kind=kind, holder=holder, snapshot=snapshot, expires_at=datetime.now(UTC)), ttl)
+    process = this_process() if kind == "collect" else None
+    first = Lease(kind=kind, holder=holder, snapshot=snapshot, expires_at=datetime.now(UTC), process=process)
+    held = Held(store, first, ttl)
     try:
         yield held
     except (CorruptError, NotFoundError, RunFailedError):
@@ -173,15 +197,25 @@ def _held(
         held.give_up()
 
 
-def _other(store: ObjectStore, held: Held, kinds: frozenset[str]) -> Lease | None:
+def _others(store: ObjectStore, held: Held, kinds: frozenset[str]) -> dict[str, Lease]:
+    """Live leases of these kinds beside our own, by key."""
     now = datetime.now(UTC)
-    found = (lease for key, lease in read_leases(store).items() if key != held.key and lease.kind in kinds)
-    return next((lease for lease in found if lease.is_live(now)), None)
+    found = {key: lease for key, lease in read_leases(store).items() if key != held.key and lease.kind in kinds}
+    return {key: lease for key, lease in found.items() if lease.is_live(now)}
 
 
-def _busy(store: ObjectStore, other: Lease, work: str) -> RetryableError:
+def _take_over(store: ObjectStore, gone: Mapping[str, Lease]) -> None:
+    """Remove the leases of collections whose processes are gone, when nothing of them is under way any more."""
+    for lease in gone.values():
+        _LOG.warning("%s: %s, is gone, so its lease ends in %g seconds", store.uri, lease.holder, SETTLE_S)
+    time.sleep(SETTLE_S)
+    for key in gone:
+        store.delete(key)
+
+
+def _busy(store: ObjectStore, other: Lease, work: str, at_once: str = "") -> RetryableError:
     until = (other.expires_at + SKEW).astimezone(UTC)
     return RetryableError(
-        f"{store.uri}: {other.holder}, is at work there, so {work} has to wait; run it again when that is done, or "
-        f"after {until:%H:%M} UTC if it was killed"
+        f"{store.uri}: {other.holder}, is at work there, so {work} has to wait; run it again when that is done; if it "
+        f"was killed, {at_once}after {until:%Y-%m-%d %H:%M} UTC"
     )

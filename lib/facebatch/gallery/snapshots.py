@@ -268,8 +268,13 @@ def require_head(store: ObjectStore) -> Snapshot:
     """The newest snapshot; NotFoundError saying what to run first when there is none."""
     snapshot = head(store)
     if snapshot is None:
-        raise NotFoundError(f"{store.uri} has no snapshot yet; run `facebatch embed` first")
+        raise no_snapshot(store)
     return snapshot
+
+
+def no_snapshot(store: ObjectStore) -> NotFoundError:
+    """What to say of a place that is no gallery, or not yet."""
+    return NotFoundError(f"{store.uri} has no snapshot yet; run `facebatch embed` first, or check the path")
 
 
 def publish(store: ObjectStore, snapshot: Snapshot) -> Snapshot:
