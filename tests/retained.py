@@ -44,6 +44,8 @@ class Retained:
     root: Path
     told: list[Deleted] = field(default_factory=list)
     """What was recorded before it was deleted."""
+    gallery: str = "s3://g"
+    """That searches say they searched, unless told otherwise."""
 
     @property
     def store(self) -> ObjectStore:
@@ -66,10 +68,11 @@ class Retained:
         finished: bool = True,
         leads: bool = False,
         begun: bool = False,
+        gallery: str | None = None,
         **obligations: int,
     ) -> str:
         """A search of the photos a/000000.jpg to a/000002.jpg; `begun`: its request was stored when it began."""
-        search_id = f"{number:024x}"
+        search_id, searched = f"{number:024x}", gallery or self.gallery
         folder = LocalStore(self.root / "results" / search_id)
         probes = SmallGallery(LocalStore(self.root / "results" / search_id / "probes"))
         for row in range(3):
@@ -88,12 +91,12 @@ class Retained:
             authority=AuthorityFacts(pending_until=pending_until),
         )
         if begun:
-            asked = {"search_id": search_id, "request": request, "packs": {}, "gallery": "s3://g", "snapshot": 4}
+            asked = {"search_id": search_id, "request": request, "packs": {}, "gallery": searched, "snapshot": 4}
             told = SearchRequest(decided_at=decided_at or NOW, obligations=Obligations(**obligations), **asked)
             folder.put(layout.REQUEST, dump(told))
         if finished:
             facts: dict[str, Any] = {"search_id": search_id, "request": request, "decided_at": decided_at or NOW}
-            folder.put(layout.SEARCH_MANIFEST, dump(_certificate(Obligations(**obligations), facts)))
+            folder.put(layout.SEARCH_MANIFEST, dump(_certificate(Obligations(**obligations), facts, searched)))
         return search_id
 
     def plan(self, now: datetime = NOW, **settings: object) -> RetentionPlan:
@@ -116,8 +119,8 @@ def records(*classes: str) -> set[str]:
     return {f"deleted/{name}.json" for name in classes}
 
 
-def _certificate(obligations: Obligations, facts: dict[str, Any]) -> SearchManifest:
+def _certificate(obligations: Obligations, facts: dict[str, Any], gallery: str) -> SearchManifest:
     counts = {"images": 3, "probes": 3, "cells": 1, "rows_scanned": 9, "full_lists": 0, "outcomes": {"ok": 3}}
-    names = {"gallery": "s3://g", "snapshot": 4, "snapshot_sha256": "0" * 64, "model": "0" * 64, "model_name": "m"}
+    names = {"gallery": gallery, "snapshot": 4, "snapshot_sha256": "0" * 64, "model": "0" * 64, "model_name": "m"}
     parts = {"candidates": (), "outcomes_file": NOBODY, "length": 50, "floor": None}
     return SearchManifest(obligations=obligations, **facts, **counts, **names, **parts)

@@ -9,8 +9,11 @@ from facebatch.cli import main
 from facebatch.governance.audit import append
 from facebatch.storage import layout
 from facebatch.storage.local import LocalStore
+from gallery.small import Shard, SmallGallery
 from governance.recorded import facts, overwrite, resealed
 from infra.tree import ROOT
+
+MARYLAND = ("--jurisdiction", "us-md")
 
 
 @pytest.fixture
@@ -82,8 +85,35 @@ def test_report(capsys: pytest.CaptureFixture[str], root: Path) -> None:
     assert "  2026-03                                 6" in lines
     told = json.loads(said(capsys, root, "report", "--year", "2025", "--jurisdiction", "us-md", "--json"))
     assert (told["events"], told["tables"]["action"]) == ("0", {})
-    main(["audit", "report", "--gallery", str(root / "none"), "--year", "2026", "--jurisdiction", "us-md"])
-    assert "events           0" in capsys.readouterr()[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("verify",), ("verify", "--anchor", "6:" + "ab" * 32), ("anchor",), ("report", "--year", "2026", *MARYLAND)],
+)
+def test_a_path_that_is_no_gallery_is_refused_by_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """A misspelt gallery is not a whole one."""
+    nowhere = tmp_path / "galery"
+    assert refused(capsys, nowhere, *arguments) == (
+        "",
+        f"facebatch: {nowhere} has no snapshot yet; run `facebatch embed` first, or check the path\n",
+    )
+    assert not nowhere.exists()
+
+
+def test_a_gallery_from_before_the_audit_is_whole_and_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    SmallGallery(LocalStore(tmp_path)).embed(Shard("a"))
+    for info in list(LocalStore(tmp_path).list(layout.AUDIT)):
+        LocalStore(tmp_path).delete(info.key)
+    lines = said(capsys, tmp_path, "verify").splitlines()
+    assert lines[0] == "0 events, 0 anchors, 0 findings"
+    assert lines[2].startswith("no event is recorded: either all snapshots were published before there was an audit")
+    assert json.loads(said(capsys, tmp_path, "anchor", "--json"))["seq"] == 0
+    assert "events           0" in said(capsys, tmp_path, "report", "--year", "2026", *MARYLAND)
 
 
 def test_report_of_the_fields_that_packs_ask_for(capsys: pytest.CaptureFixture[str], root: Path) -> None:

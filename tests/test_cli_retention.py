@@ -8,15 +8,23 @@ from typing import Any
 import pytest
 
 from facebatch.cli import main
+from facebatch.governance.audit import append
+from facebatch.storage.local import LocalStore
 from gallery.small import objects
+from governance.recorded import facts
 from retained import CASE, Retained, records
 
 ACT = ("--reason", "a complaint", "--authority", "court 4", "--by", "unit 1")
 
 
+def a_gallery(root: Path) -> Path:
+    append(LocalStore(root), facts())
+    return root
+
+
 @pytest.fixture
 def past(tmp_path: Path) -> Retained:
-    return Retained(tmp_path)
+    return Retained(tmp_path, gallery=str(a_gallery(tmp_path / "gallery")))
 
 
 def said(capsys: pytest.CaptureFixture[str], past: Retained, *arguments: str) -> str:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from facebatch.cli_gallery import At
+from facebatch.cli_gallery import At, GallerySpec
 from facebatch.cli_output import Output, plain
 from facebatch.errors import ConfigError, CorruptError
+from facebatch.gallery import history
 from facebatch.governance import audit, audit_chain, audit_report, statute_report
 from facebatch.governance.audit import Anchor
 from facebatch.pipelines import policy_files
@@ -19,6 +20,10 @@ from facebatch.storage.store import ObjectStore
 audit_app = App(name="audit", help="The chain of audit events of a gallery: verify, anchor, report.")
 
 _ANCHOR = re.compile(r"([0-9]{1,12}):([0-9a-f]{64})")
+_NO_EVENT = (
+    "no event is recorded: either all snapshots were published before there was an audit, and the next run begins the "
+    "chain, or the whole chain was removed, which only an anchor shows"
+)
 Kept = Annotated[
     tuple[str, ...],
     Parameter(name="--anchor", negative="", help="An anchor kept elsewhere, as `audit anchor` printed it; repeatable."),
@@ -32,13 +37,14 @@ def verify(*, at: At, anchors: Kept = (), output: Output = Output()) -> None:
     A cut or rewritten end shows only against an anchor.
     """
     output.start()
-    store = at.open()
     kept = [_anchor(value) for value in anchors]
+    store = _open(at)
     end = audit.last_seq(store)
     found = audit_chain.verify(store, kept)
     lines = [finding.problem for finding in found]
     checked = f"{end} events, {len(kept)} anchors, {len(found)} findings"
     unanchored = [] if kept else ["without an anchor a cut or rewritten end is not found"]
+    unanchored += [] if end else [_NO_EVENT]
     result = {"events": end, "anchors": len(kept), "findings": [plain(finding) for finding in found]}
     output.tell("\n".join([*lines, checked, *unanchored, ""]), result)
     _require_whole(store, found)
@@ -48,7 +54,7 @@ def verify(*, at: At, anchors: Kept = (), output: Output = Output()) -> None:
 def anchor(*, at: At, output: Output = Output()) -> None:
     """Print where the chain ends, to be kept where nobody who can write to the gallery can change it."""
     output.start()
-    end = audit.anchor(at.open())
+    end = audit.anchor(_open(at))
     output.tell(f"{end.seq}:{end.hash}\n", end.model_dump(mode="json"))
 
 
@@ -68,7 +74,7 @@ def report(*, at: At, year: int, jurisdiction: str, packs: Path | None = None, o
         difference gives small counts away.
     """
     output.start()
-    store = at.open()
+    store = _open(at)
     asking = None if packs is None else policy_files.read_packs(packs)
     _require_whole(store, audit_chain.verify(store))
     events = audit_chain.read_chain(store)
@@ -78,6 +84,13 @@ def report(*, at: At, year: int, jurisdiction: str, packs: Path | None = None, o
     else:
         filled = statute_report.report(events, year, jurisdiction, asking)
         output.tell(statute_report.text(filled), filled)
+
+
+def _open(at: GallerySpec) -> ObjectStore:
+    """The store of a gallery. NotFoundError where there is none."""
+    store = at.open()
+    history.require_gallery(store)
+    return store
 
 
 def _anchor(value: str) -> Anchor:

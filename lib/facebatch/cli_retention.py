@@ -1,13 +1,15 @@
 """`facebatch retention`: what decides when the results of searches go: holds, authorisations, closed cases."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from facebatch.cli_output import Flat, Output
 from facebatch.errors import ConfigError
+from facebatch.pipelines.retention_audit import AuditTrail
 from facebatch.pipelines.retention_authorise import Authorisation, Revocation, put_authorisation, put_revocation
 from facebatch.pipelines.retention_cases import ClosedCase, put_closed
 from facebatch.pipelines.retention_deleted import read_deleted
@@ -46,6 +48,19 @@ class ResultsSpec(Spec):
 At = Annotated[ResultsSpec, Flat]
 
 
+class SearchedSpec(ResultsSpec):
+    """Which results, and where what is decided about them is recorded: in the audit chains of the galleries that were
+    searched.
+    """
+
+    gallery: str | None = None
+    """Root of a gallery in whose chain it is recorded where a search does not say which one it searched, or that one is
+    no gallery any more."""
+
+
+Searched = Annotated[SearchedSpec, Flat]
+
+
 class ActSpec(Spec):
     """Why something is done to results, on whose authority, and by whom."""
 
@@ -62,7 +77,14 @@ Act = Annotated[ActSpec, Flat]
 
 @retention_app.command
 def hold(
-    name: str, /, *, at: At, act: Act, search: str | None = None, case: str | None = None, output: Output = Output()
+    name: str,
+    /,
+    *,
+    at: Searched,
+    act: Act,
+    search: str | None = None,
+    case: str | None = None,
+    output: Output = Output(),
 ) -> None:
     """Keep a search, or all searches of a case, whatever else would delete them.
 
@@ -82,16 +104,16 @@ def hold(
     digest = None if case is None else case_digest(case)
     if search is not None:
         read_search(results, search)
-    told = _told(act)
-    stands = put_hold(results.store, Hold(name=name, search=search, case=digest, at=datetime.now(UTC), **told))
+    wanted = Hold(name=name, search=search, case=digest, at=datetime.now(UTC), **_told(act))
+    trail = AuditTrail(results, at.gallery)
+    stands = put_hold(results.store, wanted, trail.held)
     kept = _kept(results, stands)
-    output.show(
-        "held", {**stands.model_dump(mode="json"), "searches": len(kept), "deleted_before": _begun(results, kept)}
-    )
+    counts = {"searches": len(kept), "deleted_before": _begun(results, kept)}
+    output.show("held", {**stands.model_dump(mode="json"), **counts, **trail.told})
 
 
 @retention_app.command
-def release(name: str, /, *, at: At, act: Act, output: Output = Output()) -> None:
+def release(name: str, /, *, at: Searched, act: Act, output: Output = Output()) -> None:
     """End a hold. The hold and its end stay on record.
 
     Parameters
@@ -101,7 +123,10 @@ def release(name: str, /, *, at: At, act: Act, output: Output = Output()) -> Non
     """
     output.start()
     wanted = Release(name=name, at=datetime.now(UTC), **_told(act))
-    output.show("released", put_release(at.open().store, wanted).model_dump(mode="json"))
+    results = at.open()
+    trail = AuditTrail(results, at.gallery)
+    stands = put_release(results.store, wanted, trail.released)
+    output.show("released", {**stands.model_dump(mode="json"), **trail.told})
 
 
 @retention_app.command(name="list")
@@ -126,7 +151,7 @@ def list_holds(
 
 
 @retention_app.command
-def close(case: str, /, *, at: At, on: date, by: str, output: Output = Output()) -> None:
+def close(case: str, /, *, at: Searched, on: date, by: str, output: Output = Output()) -> None:
     """Record when a case was closed: with retention.starts case_close, the clocks of its searches start then.
 
     Parameters
@@ -139,12 +164,16 @@ def close(case: str, /, *, at: At, on: date, by: str, output: Output = Output())
         Who records it.
     """
     output.start()
+    _require_said({"by": by})
     wanted = ClosedCase(case=case_digest(case), on=on, by=by, at=datetime.now(UTC))
-    output.show("closed", put_closed(at.open().store, wanted).model_dump(mode="json"))
+    results = at.open()
+    trail = AuditTrail(results, at.gallery)
+    stands = put_closed(results.store, wanted, trail.closed)
+    output.show("closed", {**stands.model_dump(mode="json"), **trail.told})
 
 
 @retention_app.command
-def authorise(search: str, /, *, at: At, ref: str, kind: Granted, by: str, output: Output = Output()) -> None:
+def authorise(search: str, /, *, at: Searched, ref: str, kind: Granted, by: str, output: Output = Output()) -> None:
     """Record the authorisation that a search was allowed without. Not after its deadline, and once.
 
     Parameters
@@ -160,11 +189,11 @@ def authorise(search: str, /, *, at: At, ref: str, kind: Granted, by: str, outpu
     """
     output.start()
     granted = Authorisation(outcome="granted", kind=kind, ref=ref, by=by, at=datetime.now(UTC))
-    output.show("authorised", _record(at.open(), search, granted))
+    output.show("authorised", _record(at, search, granted))
 
 
 @retention_app.command
-def refuse(search: str, /, *, at: At, reason: str, by: str, output: Output = Output()) -> None:
+def refuse(search: str, /, *, at: Searched, reason: str, by: str, output: Output = Output()) -> None:
     """Record that the authorisation of a search was refused: `facebatch expire --delete` deletes all of it.
 
     Parameters
@@ -178,11 +207,11 @@ def refuse(search: str, /, *, at: At, reason: str, by: str, output: Output = Out
     """
     output.start()
     refused = Authorisation(outcome="refused", reason=reason, by=by, at=datetime.now(UTC))
-    output.show("refused; expire --delete deletes the search", _record(at.open(), search, refused))
+    output.show("refused; expire --delete deletes the search", _record(at, search, refused))
 
 
 @retention_app.command
-def revoke(search: str, /, *, at: At, reason: str, by: str, output: Output = Output()) -> None:
+def revoke(search: str, /, *, at: Searched, reason: str, by: str, output: Output = Output()) -> None:
     """Record that the authorisation of a search, which had come, was taken back: nobody may use the search any more.
     `facebatch expire --delete` deletes it: at once where its policy packs have what is unlawful purged, else when its
     days are over.
@@ -197,25 +226,38 @@ def revoke(search: str, /, *, at: At, reason: str, by: str, output: Output = Out
         Who records it.
     """
     output.start()
+    _require_said({"reason": reason, "by": by})
     results = at.open()
     stored = read_search(results, search)
-    stands = put_revocation(results.folder(search), Revocation(reason=reason, by=by, at=datetime.now(UTC)))
+    trail = AuditTrail(results, at.gallery)
+    wanted = Revocation(reason=reason, by=by, at=datetime.now(UTC))
+    stands = put_revocation(results.folder(search), wanted, partial(trail.revoked, stored))
     at_once = stored.state.obligations.purge_unlawful
     told = {"search": search, **stands.model_dump(mode="json"), "goes": "at once" if at_once else "with its days"}
-    output.show("revoked; nobody may use the search", told)
+    output.show("revoked; nobody may use the search", {**told, **trail.told})
 
 
-def _record(results: Results, search: str, wanted: Authorisation) -> dict[str, object]:
+def _record(at: SearchedSpec, search: str, wanted: Authorisation) -> dict[str, object]:
+    said = {"ref": wanted.ref, "reason": wanted.reason, "by": wanted.by}
+    _require_said({name: value for name, value in said.items() if value is not None})
+    results = at.open()
     stored = read_search(results, search)
-    stands = put_authorisation(results.folder(search), wanted, stored.state.pending_until)
-    return {"search": search, **stands.model_dump(mode="json", exclude_none=True)}
+    trail = AuditTrail(results, at.gallery)
+    record = partial(trail.authorised, stored)
+    stands = put_authorisation(results.folder(search), wanted, stored.state.pending_until, record)
+    return {"search": search, **stands.model_dump(mode="json", exclude_none=True), **trail.told}
 
 
 def _told(act: ActSpec) -> dict[str, str]:
-    blank = [name for name, value in act.model_dump().items() if not value.strip()]
+    _require_said(act.model_dump())
+    return act.model_dump()
+
+
+def _require_said(words: Mapping[str, str]) -> None:
+    """ConfigError naming the flag of what is blank."""
+    blank = [name for name, value in words.items() if not value.strip()]
     if blank:
         raise ConfigError(f"--{blank[0]} is blank; say it in words, since it stays on record")
-    return act.model_dump()
 
 
 def _kept(results: Results, hold: Hold) -> list[str]:

@@ -9,6 +9,8 @@ thousand events. What a chain proves, and what it cannot, is said in `audit_chai
 """
 
 from datetime import UTC, datetime
+from functools import partial
+from operator import is_
 from typing import Annotated, Literal
 from uuid import uuid4
 
@@ -25,9 +27,24 @@ from facebatch.storage.documents import canonical_digest, dump, load
 from facebatch.storage.store import ObjectStore
 
 Action = Literal[
-    "decision", "search", "evaluation", "review", "export", "deletion", "policy_change", "publish", "rollback"
+    "decision",
+    "search",
+    "evaluation",
+    "review",
+    "export",
+    "deletion",
+    "policy_change",
+    "publish",
+    "rollback",
+    "authorisation",
+    "hold",
+    "release",
+    "case_close",
 ]
-"""The closed list of what is recorded. One that is added leaves chains of before as they are."""
+"""The closed list of what is recorded. One that is added leaves chains of before as they are. authorisation: that of a
+search which was allowed without, granted, refused or taken back; decision is on requests. hold, release, case_close: of
+past searches, and when they are deleted.
+"""
 Verdict = Literal["allowed", "denied"]
 """What the policy said."""
 
@@ -44,9 +61,8 @@ def _in_utc(at: datetime) -> datetime:
     return at
 
 
-def _is_unstated(value: object) -> bool:
-    """Left out of an event's bytes, so that those recorded before there was such a field keep theirs and their hash."""
-    return value is None
+_is_unstated = partial(is_, None)
+"""Left out of an event's bytes, so that those recorded before there was such a field keep theirs and their hash."""
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
@@ -80,7 +96,7 @@ class AuditFacts(Spec):
     offences: tuple[Offence, ...] | None = Field(None, exclude_if=_is_unstated)
     """All classes that the offence of the request falls into; empty: none of them; None: not stated."""
     authority: AuthorityKind | None = Field(None, exclude_if=_is_unstated)
-    """Of the request; None: not stated."""
+    """Of the request, or that was granted; None: not stated."""
     gallery_source: GallerySource | None = Field(None, exclude_if=_is_unstated)
     """What the gallery searched was made from; None: not stated."""
     probes: Annotated[int, Field(ge=0)] | None = Field(None, exclude_if=_is_unstated)

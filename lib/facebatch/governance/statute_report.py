@@ -1,6 +1,7 @@
 """The yearly report that laws ask for: each field that a pack names, as counts that give no single event away.
 
-Requests of the place and events of the whole gallery are counted apart, and no event is in both. Each kind of event is
+Requests of the place, events of the whole gallery, and what was decided about the results of past searches are counted
+apart, and no event is in two of them. Each kind of event is
 told beside its total; searches are told by a second property only where their number is told, so that their number is
 all that one table tells of another. A report of `audit_report` counts the same events by other properties and can be
 subtracted from this one, and so can reports of places within each other: publish one.
@@ -21,7 +22,9 @@ from facebatch.governance.small_counts import LEGEND, WITHHELD, protect, protect
 ELSEWHERE = "not recorded here: keep it beside the case"
 REFUSED = "refused"
 GALLERY = frozenset({"deletion", "policy_change", "publish", "rollback"})
-"""Actions on the gallery as a whole; all others are on a request."""
+"""Actions on the gallery as a whole."""
+RETENTION = frozenset({"authorisation", "hold", "release", "case_close"})
+"""Actions on results of past searches, of the whole gallery too; all others are on a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class PackFields:
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """Events by what they are: an action that was allowed, or REFUSED."""
+    """Events by what they are: an action that was allowed, or REFUSED; an authorisation that was taken back is too."""
 
     events: str
     """How many."""
@@ -71,6 +74,8 @@ class StatuteReport:
     """On requests of the place."""
     gallery: Kinds
     """On the whole gallery, whoever it is used by."""
+    retention: Kinds
+    """On whether results of past searches may be used and when they are deleted, whoever searched."""
     no_jurisdiction: str
     """Events on requests of the year that state none, and are in nobody's report."""
     probes: str
@@ -83,6 +88,7 @@ class StatuteReport:
 class _Counts:
     requests: Mapping[str, int]
     gallery: Mapping[str, int]
+    retention: Mapping[str, int]
     searches: Sequence[AuditEvent]
     unstated: int
 
@@ -113,6 +119,7 @@ def report(events: Iterable[AuditEvent], year: int, jurisdiction: str, packs: Se
         jurisdiction=jurisdiction,
         requests=_kinds(counts.requests),
         gallery=_kinds(counts.gallery),
+        retention=_kinds(counts.retention),
         no_jurisdiction=protect_one(counts.unstated),
         probes=counts.probes(),
         packs=tuple(_filled(demand, counts) for demand in demands(packs, year, jurisdiction)),
@@ -122,7 +129,12 @@ def report(events: Iterable[AuditEvent], year: int, jurisdiction: str, packs: Se
 def text(found: StatuteReport) -> str:
     """The report in lines."""
     lines = [f"audit report {found.year}, jurisdiction {found.jurisdiction}, as the packs ask for it"]
-    for what, kinds in (("on requests", found.requests), ("on the whole gallery", found.gallery)):
+    groups = {
+        "on requests": found.requests,
+        "on the whole gallery": found.gallery,
+        "on results of past searches": found.retention,
+    }
+    for what, kinds in groups.items():
         lines += ["", f"events {what}: {kinds.events}", *(_rows(kinds.table, "") if kinds.events != "0" else ())]
     lines += ["", f"events on requests that state no jurisdiction: {found.no_jurisdiction}"]
     for pack in found.packs:
@@ -137,18 +149,21 @@ def text(found: StatuteReport) -> str:
 def _count(events: Iterable[AuditEvent], jurisdiction: str) -> _Counts:
     requests: Counter[str] = Counter()
     gallery: Counter[str] = Counter()
+    retention: Counter[str] = Counter()
     searches: list[AuditEvent] = []
     unstated = 0
     for event in events:
         kind = REFUSED if event.decision == "denied" else event.action
         if event.action in GALLERY:
             gallery[kind] += 1
+        elif event.action in RETENTION:
+            retention[f"{event.action}, {REFUSED}" if kind == REFUSED else kind] += 1
         elif event.jurisdiction is None:
             unstated += 1
         elif lies_within(event.jurisdiction, jurisdiction):
             requests[kind] += 1
             searches += [event] if kind == "search" else []
-    return _Counts(requests, gallery, searches, unstated)
+    return _Counts(requests, gallery, retention, searches, unstated)
 
 
 def _kinds(counts: Mapping[str, int]) -> Kinds:

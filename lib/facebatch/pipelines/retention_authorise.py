@@ -2,6 +2,7 @@
 one that came may be revoked, once. Each is a record of its own, and none is ever changed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -53,26 +54,25 @@ class Authorised:
     """It had come before."""
 
 
-def put_authorisation(search: ObjectStore, wanted: Authorisation, pending_until: datetime | None) -> Authorisation:
-    """Record it in the folder of a search; recording the same again returns what stands.
+def put_authorisation(
+    search: ObjectStore,
+    wanted: Authorisation,
+    pending_until: datetime | None,
+    record: Callable[[Authorisation], object] = lambda stands: None,
+) -> Authorisation:
+    """Put it in the folder of a search; putting the same again returns what stands. `record` is called with what is to
+    stand before it does.
 
     StopError when another one is on record, for a grant where none is awaited, or none any more.
     """
-    where = f"{search.uri}/{layout.AUTHORISATION}"
-    if wanted.outcome == "granted" and find_authorisation(search) is None:
-        if pending_until is None:
-            raise StopError(f"{where}: no authorisation is awaited for this search; its request states none as pending")
-        if wanted.at >= pending_until:
-            raise StopError(
-                f"{where}: the deadline passed at {pending_until.isoformat()}, so the search is to be deleted; submit "
-                "a new request under the authorisation"
-            )
+    before = find_authorisation(search)
+    if before is None:
+        _require_awaited(search, wanted, pending_until)
+    else:
+        _require_same(search, before, wanted)
+    record(before or wanted)
     stands, _ = put_first(search, layout.AUTHORISATION, wanted)
-    if _said(stands) != _said(wanted):
-        raise StopError(
-            f"{where}: the authorisation was {stands.outcome} on {stands.at:%Y-%m-%d}, recorded by {stands.by}; the "
-            "first record stands, and `facebatch retention revoke` takes back what was granted"
-        )
+    _require_same(search, stands, wanted)
     return stands
 
 
@@ -81,8 +81,11 @@ def find_authorisation(search: ObjectStore) -> Authorisation | None:
     return find(search, layout.AUTHORISATION, Authorisation)
 
 
-def put_revocation(search: ObjectStore, wanted: Revocation) -> Revocation:
-    """Record that the authorisation of a search was taken back; the first record stands.
+def put_revocation(
+    search: ObjectStore, wanted: Revocation, record: Callable[[Revocation], object] = lambda stands: None
+) -> Revocation:
+    """Put that the authorisation of a search was taken back; the first record stands. `record` is called with what is
+    to stand before it does.
 
     StopError where none was granted.
     """
@@ -92,6 +95,7 @@ def put_revocation(search: ObjectStore, wanted: Revocation) -> Revocation:
             f"{search.uri}/{layout.AUTHORISATION}: no authorisation was granted that could be revoked; `facebatch "
             "retention refuse` ends a search that has none"
         )
+    record(find(search, layout.REVOCATION, Revocation) or wanted)
     return put_first(search, layout.REVOCATION, wanted)[0]
 
 
@@ -104,6 +108,27 @@ def read_authorised(search: ObjectStore) -> Authorised:
         return Authorised(refused_at=found.at)
     revoked = find(search, layout.REVOCATION, Revocation)
     return Authorised(granted_at=found.at, revoked_at=revoked.at if revoked else None)
+
+
+def _require_awaited(search: ObjectStore, wanted: Authorisation, pending_until: datetime | None) -> None:
+    where = f"{search.uri}/{layout.AUTHORISATION}"
+    if wanted.outcome == "granted":
+        if pending_until is None:
+            raise StopError(f"{where}: no authorisation is awaited for this search; its request states none as pending")
+        if wanted.at >= pending_until:
+            raise StopError(
+                f"{where}: the deadline passed at {pending_until.isoformat()}, so the search is to be deleted; submit "
+                "a new request under the authorisation"
+            )
+
+
+def _require_same(search: ObjectStore, stands: Authorisation, wanted: Authorisation) -> None:
+    if _said(stands) != _said(wanted):
+        where = f"{search.uri}/{layout.AUTHORISATION}"
+        raise StopError(
+            f"{where}: the authorisation was {stands.outcome} on {stands.at:%Y-%m-%d}, recorded by {stands.by}; the "
+            "first record stands, and `facebatch retention revoke` takes back what was granted"
+        )
 
 
 def _said(found: Authorisation) -> tuple[str | None, ...]:

@@ -5,7 +5,7 @@ looks afterwards who holds. Of two who begin at the same time at least one sees 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import AwareDatetime
@@ -67,28 +67,35 @@ def case_digest(case_id: str) -> str:
     return canonical_digest(["case", case_id.strip()])[:_CASE_LENGTH]
 
 
-def put_hold(results: ObjectStore, wanted: Hold) -> Hold:
-    """Hold; the first of a name wins, and holding the same again returns what stands.
+def put_hold(results: ObjectStore, wanted: Hold, record: Callable[[Hold], object] = lambda stands: None) -> Hold:
+    """Hold; the first of a name wins, and holding the same again returns what stands. `record` is called with what is
+    to stand before it does.
 
     ConfigError for a name that is no word, StopError when it is taken or was released.
     """
     if not _NAME.fullmatch(wanted.name):
         raise ConfigError(f"{wanted.name!r} cannot name a hold; use up to 64 letters, digits, dashes and underscores")
+    before = find(results, layout.hold(wanted.name), Hold)
+    if before is not None:
+        _require_same(results, before, wanted)
+    record(before or wanted)
     stands, _ = put_first(results, layout.hold(wanted.name), wanted)
-    where = f"{results.uri}/{layout.hold(wanted.name)}"
-    if (stands.search, stands.case) != (wanted.search, wanted.case):
-        raise StopError(f"{where}: holds something else since {stands.at:%Y-%m-%d}; choose another name")
-    if find(results, layout.release(wanted.name), Release) is not None:
-        raise StopError(f"{where}: was released, which stays on record; choose another name")
+    _require_same(results, stands, wanted)
     return stands
 
 
-def put_release(results: ObjectStore, wanted: Release) -> Release:
-    """Release a hold and keep both on record. NotFoundError naming those in force when there is none of this name."""
-    known = _NAME.fullmatch(wanted.name) is not None
-    if not known or find(results, layout.hold(wanted.name), Hold) is None:
+def put_release(
+    results: ObjectStore, wanted: Release, record: Callable[[Hold, Release], object] = lambda hold, stands: None
+) -> Release:
+    """Release a hold and keep both on record. `record` is called with the end that is to stand before it does.
+
+    NotFoundError naming those in force when there is none of this name.
+    """
+    hold = find(results, layout.hold(wanted.name), Hold) if _NAME.fullmatch(wanted.name) else None
+    if hold is None:
         names = ", ".join(entry.hold.name for entry in read_holds(results) if entry.release is None) or "none"
         raise NotFoundError(f"{results.uri} has no hold {wanted.name!r}; in force are: {names}")
+    record(hold, find(results, layout.release(wanted.name), Release) or wanted)
     return put_first(results, layout.release(wanted.name), wanted)[0]
 
 
@@ -113,3 +120,11 @@ def in_force(entries: Iterable[HoldEntry]) -> tuple[Hold, ...]:
 def held_by(holds: Sequence[Hold], search: str, case: str | None) -> tuple[str, ...]:
     """Names of the holds that keep a search; `case` is the digest of its case, None where nobody knows it."""
     return tuple(hold.name for hold in holds if hold.covers(search, case))
+
+
+def _require_same(results: ObjectStore, stands: Hold, wanted: Hold) -> None:
+    where = f"{results.uri}/{layout.hold(wanted.name)}"
+    if (stands.search, stands.case) != (wanted.search, wanted.case):
+        raise StopError(f"{where}: holds something else since {stands.at:%Y-%m-%d}; choose another name")
+    if find(results, layout.release(wanted.name), Release) is not None:
+        raise StopError(f"{where}: was released, which stays on record; choose another name")
