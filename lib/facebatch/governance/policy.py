@@ -15,11 +15,18 @@ from facebatch.governance.probe_rules import ProbesVerdict, Refusals, Stated, de
 from facebatch.governance.verdict import Verdict
 from facebatch.storage.documents import canonical_digest
 
-ENDED: Final = Denial(
-    "floor/authority-ended",
-    FLOOR.cite,
-    "state an authority that is in force: the stated one (request.authority.expires, exclusive) ended on",
-)
+ENDED: Final = "floor/authority-ended"
+"""Name of the denial of a request whose authority ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """A reason to refuse a request that no pack can say."""
+
+    denial: Denial
+    denies: bool
+    words: str
+    """By what it does, or does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,18 @@ def decide(
     return Decision(request, found.verdict, stated or {}, found.refusals)
 
 
+def built_ins(request: Facts, at: datetime) -> tuple[BuiltIn, ...]:
+    """All that can refuse a request beside the floor and the packs, whatever they say, at a moment.
+
+    An end that is stated counts, and leaving it out is no escape, for an authority may be without end.
+    """
+    ends = request.authority.expires
+    ended = ends is not None and at.astimezone(UTC).date() >= ends
+    message = "state an authority that is in force: the stated one (request.authority.expires, exclusive) ended on"
+    words = "authority.expires is not stated" if ends is None else f"authority.expires is {ends.isoformat()}, exclusive"
+    return (BuiltIn(Denial(ENDED, FLOOR.cite, f"{message} {ends}"), ended, words),)
+
+
 def require_allowed(decision: Decision) -> None:
     """Raise ForbiddenError unless the decision allows: each denial on a line, with its citation."""
     if not decision.allowed:
@@ -102,15 +121,10 @@ def request_digest(request: Facts, stated: Mapping[str, Stated] | None = None) -
 
 
 def _ruled(packs: Iterable[PackSpec], request: Facts, stated: Mapping[str, Stated], at: datetime) -> ProbesVerdict:
-    """With what no pack can say: an end that is stated counts, and leaving it out is no escape, for an authority may be
-    without end.
-    """
+    """By the packs and by what no pack can say."""
     found = decide_probes(packs, request, stated, at)
-    ends = request.authority.expires
-    if ends is None or at.astimezone(UTC).date() < ends:
-        return found
-    denials = (*found.verdict.denials, replace(ENDED, message=f"{ENDED.message} {ends.isoformat()}"))
-    return replace(found, verdict=replace(found.verdict, denials=denials))
+    more = tuple(each.denial for each in built_ins(request, at) if each.denies)
+    return replace(found, verdict=replace(found.verdict, denials=(*found.verdict.denials, *more)))
 
 
 def _stands(decision: Decision, at: datetime) -> bool:

@@ -56,6 +56,17 @@ class PackFinding:
         """Whether the pack has a say."""
         return self.in_force and self.scope is not False
 
+    @property
+    def denies_unreviewed(self) -> bool:
+        """Whether it denies because its review is overdue."""
+        return self.counts and self.review == "overdue"
+
+    @property
+    def denies_by_default(self) -> bool:
+        """Whether it denies what nothing in it permits."""
+        permitted = any(each.rule.kind == "permit" and each.takes_effect for each in self.rules)
+        return self.counts and self.pack.default == "deny" and not permitted
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -95,9 +106,9 @@ def decide(packs: Iterable[PackSpec], facts: Facts, at: datetime) -> Verdict:
         situation=situation,
         findings=findings,
         denials=tuple(denial for found in active for denial in _denials(found, situation)),
-        permits=tuple(_name(found.pack, rule.id) for found, rule in effects if rule.kind == "permit"),
+        permits=tuple(denial_name(found.pack, rule.id) for found, rule in effects if rule.kind == "permit"),
         obligations=merge(rule.obligations for _, rule in effects if rule.kind == "oblige"),
-        warnings=tuple(_overdue(found.pack) for found in active if found.review == "due"),
+        warnings=tuple(overdue(found.pack) for found in active if found.review == "due"),
     )
 
 
@@ -125,19 +136,19 @@ def _find_rule(rule: RuleSpec, situation: Situation) -> RuleFinding:
 
 def _denials(found: PackFinding, situation: Situation) -> Iterator[Denial]:
     pack = found.pack
-    if found.review == "overdue":
-        yield Denial(_name(pack, "review"), pack.cite, _overdue(pack))
+    if found.denies_unreviewed:
+        yield Denial(denial_name(pack, "review"), pack.cite, overdue(pack))
     for each in found.rules:
         if each.rule.kind in ("forbid", "require") and each.takes_effect:
             tested = (*pack.applies, *each.rule.when, *_of_clauses(each.rule), *each.rule.test)
-            name = _name(pack, each.rule.id)
+            name = denial_name(pack, each.rule.id)
             yield Denial(name, each.rule.cite, each.rule.message, *_lacking(tested, situation))
-    permits = [each for each in found.rules if each.rule.kind == "permit"]
-    if pack.default == "deny" and not any(each.takes_effect for each in permits):
+    if found.denies_by_default:
+        permits = [each for each in found.rules if each.rule.kind == "permit"]
         open_permits = [each.rule.when for each in permits if each.in_force and each.when is not False]
         tested = (*pack.applies, *(condition for when in open_permits for condition in when))
         message = f"nothing in {pack.title} permits this request"
-        yield Denial(_name(pack, "default"), pack.cite, message, *_lacking(tested, situation))
+        yield Denial(denial_name(pack, "default"), pack.cite, message, *_lacking(tested, situation))
 
 
 def _of_clauses(rule: RuleSpec) -> Iterator[Condition]:
@@ -149,9 +160,11 @@ def _lacking(tested: Sequence[Condition], situation: Situation) -> tuple[tuple[s
     return tuple(sorted(set(unstated(tested, situation)))), tuple(sorted(set(inexact(tested, situation))))
 
 
-def _name(pack: PackSpec, rule: str) -> str:
+def denial_name(pack: PackSpec, rule: str) -> str:
+    """The id of what a rule of a pack decides, or what it decides without one: `rules.RESERVED`."""
     return f"{pack.id}.{rule}"
 
 
-def _overdue(pack: PackSpec) -> str:
+def overdue(pack: PackSpec) -> str:
+    """That its review is due, in words."""
     return f"pack {pack.id} was to be reviewed by {pack.review_by}; compare it with {pack.source_url} and date it anew"
