@@ -22,6 +22,7 @@ from facebatch.match import planning
 from facebatch.match.kernel_paths import available_paths
 from facebatch.match.settings import MatchSpec
 from facebatch.pipelines import embed, match
+from facebatch.pipelines.case_words import NOTICE
 from facebatch.pipelines.search import find_search
 from facebatch.pipelines.search_plan import check_searchable
 from facebatch.runtime.executor import RunSpec
@@ -74,7 +75,7 @@ def test_the_certificate_says_what_was_compared_and_for_what(searchable: World) 
     assert manifest.rows_scanned == head.templates == report.gallery_templates
     assert manifest.images == sum(manifest.outcomes.values()) == manifest.outcomes_file.rows
     assert (manifest.length, manifest.floor, manifest.full_lists) == (50, None, 0)
-    assert "not identifications" in manifest.notice
+    assert manifest.notice == NOTICE
 
 
 def test_the_same_search_again_is_read_back_and_another_case_is_another_search(searchable: World) -> None:

@@ -17,10 +17,12 @@ from facebatch.governance.facts import Facts
 from facebatch.governance.obligations import Obligations
 from facebatch.governance.policy import Decision
 from facebatch.match.cells import Cell, CellCommit
+from facebatch.pipelines.case_words import NOTICE
 from facebatch.pipelines.embed import EmbedPlan
 from facebatch.pipelines.embedding import RowsSpec
 from facebatch.pipelines.grants import Grant
 from facebatch.pipelines.merging import FoundBlock, MergedBlock
+from facebatch.pipelines.people import People
 from facebatch.pipelines.search_request import put_request
 from facebatch.schemas import CANDIDATES, FORMAT_VERSION, LEDGER, templates
 from facebatch.spec import Spec
@@ -62,6 +64,8 @@ class Found:
     lists: tuple[MergedBlock, ...]
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """Where lists end by quality band; empty: all end at the floor."""
+    people: People | None = None
+    """Of the snapshot; None: nobody counted."""
 
 
 class SearchManifest(Spec):
@@ -109,6 +113,8 @@ class SearchManifest(Spec):
     """Committed, each probe block x each segment."""
     rows_scanned: int
     """Gallery templates every probe was compared with: all live ones, or those that are new since `since`."""
+    people: People | None = None
+    """Of the whole snapshot, whatever of it was compared; None: not counted, as `match` does not."""
     full_lists: int
     """Probes whose list has `length` candidates: there may be more subjects at or above the floor."""
     candidates: tuple[PartFile, ...]
@@ -118,7 +124,7 @@ class SearchManifest(Spec):
     outcomes_file: PartFile
     media: tuple[PartFile, ...] = ()
     """Of a case: what its probes were made of, below `probes/`."""
-    notice: str = "Candidates are leads to be reviewed by people. They are not identifications."
+    notice: str = NOTICE
 
 
 def find_search(store: ObjectStore) -> SearchManifest | None:
@@ -182,6 +188,7 @@ def publish_search(
         since=planned.config.match.since,
         cells=found.cells,
         rows_scanned=found.rows,
+        people=found.people,
         full_lists=sum(block.full_lists for block in found.lists),
         candidates=tuple(block.part for block in found.lists),
         outcomes_file=_write_outcomes(planned, store, commits),
