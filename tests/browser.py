@@ -1,4 +1,5 @@
-"""Pages in a headless Chromium: as it shows, measures, prints and operates them. Nothing is fetched from a network.
+"""Pages in a headless Chromium: as it shows, measures, prints and operates them. Nothing is fetched from a network but
+from servers of the tests on this machine.
 
 Chromium is driven through its debugging pipe, so that a page is looked at as it is: its own security policy stays in
 force for whatever the page itself would fetch or run.
@@ -33,7 +34,7 @@ FLAGS = (
     "--no-first-run",
     "--hide-scrollbars",
     "--force-color-profile=srgb",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--remote-debugging-pipe",
 )
 _KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), " ": (32, " "), "ArrowDown": (40, ""), "ArrowUp": (38, "")}
@@ -90,12 +91,16 @@ class Tab:
 
     def open(self, path: Path, width: int, height: int, *, dark: bool = False) -> None:
         """Show a file at a viewport of this size; what an earlier page asked for or complained of is forgotten."""
+        self.visit(path.resolve().as_uri(), width, height, dark=dark)
+
+    def visit(self, url: str, width: int, height: int, *, dark: bool = False) -> None:
+        """The same of a URL, of a file or of a server on this machine."""
         self.resize(width, height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", {"media": "", "features": [scheme]})
         self._pipe.forget()
-        gone = self._call("Page.navigate", {"url": path.resolve().as_uri()})
-        assert "errorText" not in gone, f"{path.name}: {gone['errorText']}"
+        gone = self._call("Page.navigate", {"url": url})
+        assert "errorText" not in gone, f"{url.partition('?')[0]}: {gone['errorText']}"
         self._pipe.wait_for("Page.loadEventFired")
 
     def resize(self, width: int, height: int) -> None:

@@ -26,7 +26,10 @@ from facebatch.schemas import FACES, MEDIA
 from facebatch.storage import layout
 from facebatch.storage.documents import dump
 from facebatch.storage.local import LocalStore
+from facebatch.storage.open import open_store
 from facebatch.storage.parquet import read_templates, write_table
+from facebatch.storage.settings import S3Spec
+from facebatch.storage.store import ObjectStore
 from worlds import QUIET, World
 
 GALLERY, PROBES, STRANGERS = 6, 3, 8
@@ -45,15 +48,24 @@ class CaseWorld:
     searches: tuple[str, ...]
 
     @property
-    def results(self) -> LocalStore:
-        return LocalStore(self.root / "results")
+    def place(self) -> str:
+        """URI of the folder that gallery and results are in."""
+        return str(self.root)
 
     @property
-    def gallery(self) -> LocalStore:
-        return LocalStore(self.root / "gallery")
+    def s3(self) -> S3Spec:
+        return S3Spec()
 
-    def folder(self, number: int = 0) -> LocalStore:
-        return LocalStore(self.root / "results" / self.searches[number])
+    @property
+    def results(self) -> ObjectStore:
+        return open_store(f"{self.place}/results", self.s3)
+
+    @property
+    def gallery(self) -> ObjectStore:
+        return open_store(f"{self.place}/gallery", self.s3)
+
+    def folder(self, number: int = 0) -> ObjectStore:
+        return open_store(f"{self.place}/results/{self.searches[number]}", self.s3)
 
     def manifest(self, number: int = 0) -> SearchManifest:
         found = find_search(self.folder(number))
@@ -73,12 +85,16 @@ class CaseWorld:
     def secret(self) -> Path:
         return self.root / "secret.hex"
 
+    @property
+    def at(self) -> list[str]:
+        """Flags of every command."""
+        return ["--results", f"{self.place}/results", "--secret", str(self.secret)]
+
     def flags(self, *more: str) -> list[str]:
         """Of `review assign`."""
         return [
-            *("--results", str(self.root / "results"), "--gallery", str(self.root / "gallery")),
-            *("--examiners", str(self.root / "examiners.yaml"), "--secret", str(self.secret)),
-            *("--decoys", str(self.root / "strangers"), "--pages", str(self.root / "pages")),
+            *(*self.at, "--gallery", f"{self.place}/gallery", "--examiners", str(self.root / "examiners.yaml")),
+            *("--decoys", f"{self.place}/strangers", "--pages", str(self.root / "pages")),
             *("--model.pack", self.model.pack, "--model.packs", str(self.model.packs)),
             *more,
         ]
@@ -125,7 +141,7 @@ def add_pictures(world: CaseWorld, number: int) -> None:
         put_faces(folder, faces, manifest.model)
 
 
-def put_faces(folder: LocalStore, faces: Sequence[Mapping[str, object]], model: str) -> None:
+def put_faces(folder: ObjectStore, faces: Sequence[Mapping[str, object]], model: str) -> None:
     table = pa.Table.from_pylist([dict(face) for face in faces], schema=FACES)
     folder.put(layout.faces("e" * 40), write_table(table, kind="faces", model=model))
 
@@ -148,7 +164,7 @@ def _copy_photos(london: Path, root: Path) -> None:
         shutil.copy(london / f"{name}_{mood}.jpg", place)
 
 
-def _enrolled(gallery: LocalStore, wanted: Iterable[str]) -> list[dict[str, Any]]:
+def _enrolled(gallery: ObjectStore, wanted: Iterable[str]) -> list[dict[str, Any]]:
     parts = [shard.templates for shard in snapshots.require_head(gallery).shards]
     rows = [row for part in parts for row in read_templates(read_part(gallery, part), part.key).to_pylist()]
     return sorted((row for row in rows if row["template_id"] in set(wanted)), key=lambda row: row["template_id"])

@@ -14,7 +14,6 @@ from facebatch.review.blinding import Blinded, blind
 from facebatch.review.outcomes import FinishedSheet, ProbeFinding
 from facebatch.review.signatures import seal
 from facebatch.storage.documents import dump
-from facebatch.storage.settings import S3Spec
 from page import Page
 
 NOBODY = "no_candidate"
@@ -36,7 +35,7 @@ def pages(world: CaseWorld) -> list[Path]:
 def behind(world: CaseWorld, page: Path, number: int = 0) -> tuple[Assignment, Blinded]:
     """Whom a page shows."""
     secret = open_secret(world.secret)
-    search = open_search(Results(world.results, S3Spec()), world.searches[number])
+    search = open_search(Results(world.results, world.s3), world.searches[number])
     found = find_reviewed(world.results, search, secret)
     assert found is not None
     opened, review = found

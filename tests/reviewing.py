@@ -56,7 +56,7 @@ def review(capsys: pytest.CaptureFixture[str]) -> Review:
 
 
 def at(case: CaseWorld) -> list[str]:
-    return ["--results", str(case.root / "results"), "--secret", str(case.secret)]
+    return case.at
 
 
 def assign(review: Review, case: CaseWorld) -> list[Path]:

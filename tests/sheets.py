@@ -141,6 +141,7 @@ def sheet(*probes: SheetProbe, **told: object) -> Sheet:
         model_name="example pack, 512 numbers",
         templates=1_204_331,
         subjects=987_654,
+        unlabelled=0,
         evaluated_at=datetime(2026, 2, 1, 4, 5, tzinfo=UTC),
         approved_for_use=True,
         request=REQUEST,

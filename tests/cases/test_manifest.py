@@ -19,7 +19,8 @@ from facebatch.cases.manifest import (
     request_of,
 )
 from facebatch.errors import ConfigError
-from facebatch.governance.facts import Facts, RequesterFacts
+from facebatch.governance.facts import Facts, ProbeFacts, RequesterFacts
+from facebatch.governance.probe_rules import PROBE_FACTS
 
 CASES = b"""
 cases:
@@ -56,10 +57,12 @@ def test_what_is_known_of_a_probe_has_the_names_of_policy_packs() -> None:
     first, second = parse_cases(CASES, "x.yaml")
     assert first.stated == {"p1": {"probe.media_kind": "still", "event_contexts": ()}}
     assert second.stated == {"p1": {}}
-    assert set(StatedSpec.model_fields) == {
-        *("media_kind", "source", "edited", "is_sketch", "quality", "lawful_collection", "seized_device"),
-        "event_contexts",
-    }
+
+
+def test_all_that_may_be_stated_of_a_probe_is_a_key_and_nothing_else() -> None:
+    assert {name.rpartition(".")[2] for name in PROBE_FACTS} == set(StatedSpec.model_fields)
+    assert {f"probe.{name}" for name in ProbeFacts.model_fields} - set(PROBE_FACTS) == {"probe.count"}
+    assert StatedSpec.model_fields["event_contexts"].annotation == Facts.model_fields["event_contexts"].annotation
 
 
 def test_a_scan_of_videos_is_stated_as_one() -> None:
@@ -105,6 +108,18 @@ PROBE = "probes: [{probe_id: p, media: [{uri: a.jpg}]}]"
             r"probe 'p' is given twice",
         ),
         ("- {case_id: a, probes: [{probe_id: p#1, media: [{uri: x}]}]}", r"probes\.0\.probe_id: "),
+        (
+            "- {case_id: a, probes: [{probe_id: p, facts: {count: 2}, media: [{uri: x}]}]}",
+            r"c\.yaml: case 1: unknown key 'probes\.0\.facts\.count'; ",
+        ),
+        (
+            "- {case_id: a, probes: [{probe_id: p, facts: {is_sketsh: true}, media: [{uri: x}]}]}",
+            r"unknown key 'probes\.0\.facts\.is_sketsh'; did you mean 'is_sketch'",
+        ),
+        (
+            "- {case_id: a, probes: [{probe_id: p, facts: {quality: 101}, media: [{uri: x}]}]}",
+            r"c\.yaml: case 1: probes\.0\.facts\.quality: ",
+        ),
         (
             "- {case_id: a, probes: [{probe_id: p, everybody: true, media: [{uri: x.jpg}]}]}",
             r"everybody is for videos without a designated face",

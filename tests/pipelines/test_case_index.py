@@ -14,7 +14,7 @@ from sheets import AT, EVIL, drawn, odd, refused, searched, several, sheet, stan
 
 SHEETS = (sheet(searched(drawn)), refused(), standing(drawn), several(drawn), odd(drawn))
 CASES = tuple(indexed(each) for each in SHEETS)
-RUN = RunIndex("0a" * 12, AT, "s3://faces/galleries/custody", 41, "example pack", 1_204_331, 987_654, CASES)
+RUN = RunIndex("0a" * 12, AT, "s3://faces/galleries/custody", 41, "example pack", 1_204_331, 987_654, 0, CASES)
 LINKS = {case.search_id: f"../../{case.search_id}/sheet.html" for case in CASES}
 
 
@@ -100,3 +100,9 @@ def test_a_run_without_cases_says_so() -> None:
     assert "The run has no case." in page.words
     assert page.each("table") == []
     assert "not counted" in page.words
+
+
+def test_people_are_told_as_a_bound_where_templates_name_nobody() -> None:
+    assert "People in it, N 987 654 Templates" in page_of().words
+    said = page_of(replace(RUN, unlabelled=12)).words
+    assert "People in it, N at most 987 654 (12 templates name nobody, each counted as a person)" in said

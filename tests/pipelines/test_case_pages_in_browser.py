@@ -65,7 +65,7 @@ def index(tmp_path: Path, write: Callable[..., Path]) -> Path:
     sheets = every(drawn)
     for each in sheets:
         (tmp_path / f"{each.search_id}.html").write_bytes(render_sheet(each, "embedded").html)
-    run = RunIndex("run", AT, "gallery", 41, "pack", 9, 8, tuple(map(indexed, sheets)))
+    run = RunIndex("run", AT, "gallery", 41, "pack", 9, 8, 0, tuple(map(indexed, sheets)))
     path = tmp_path / "index.html"
     path.write_bytes(render_index(run, {each.search_id: f"{each.search_id}.html" for each in sheets}))
     return path

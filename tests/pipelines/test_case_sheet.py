@@ -221,6 +221,35 @@ def test_people_are_not_counted_where_nobody_counted_them() -> None:
     assert "a gallery of 1 204 331 templates." in said
 
 
+def test_unlabelled_templates_make_the_number_of_people_a_bound() -> None:
+    assert "People in it, N 987 654 Templates" in words(searched(drawn))
+    said = words(searched(drawn), unlabelled=1)
+    assert "People in it, N at most 987 654 (1 template names nobody, each counted as a person)" in said
+    assert "a gallery of at most 987 654 people, 1 204 331 templates." in said
+    assert "People in it" not in page_of(refused()).words
+
+
+def test_only_probes_that_were_searched_are_said_to_be_compared() -> None:
+    poor = not_searched("grainy", Outcome.NOT_SEARCHABLE, None)
+    assert "Every probe was compared with every template of the snapshot." in words(searched(drawn))
+    assert "Every probe that was searched was compared with every template" in words(searched(drawn), poor)
+    said = words(poor)
+    assert "Nothing was compared: no probe of the case could be searched." in said
+    assert "compared with every template" not in said
+    assert "Nothing was compared" in words(poor, standing=Standing(38, ()))
+
+
+def test_linked_pictures_lie_where_the_caller_says() -> None:
+    def link(path: str) -> str:
+        return f"https://store.example/{path}?X-Amz-Signature=a&b"
+
+    here, there = render_sheet(PLAIN, "linked"), render_sheet(PLAIN, "linked", link)
+    assert there.files == here.files
+    sources = {values["src"] for values in Page(there.html.decode()).each("img")}
+    assert sources == {link(path) for path in here.files}
+    assert render_sheet(PLAIN, "embedded", link) == render_sheet(PLAIN, "embedded")
+
+
 def test_hostile_and_turned_text_is_shown_and_does_nothing() -> None:
     page = page_of(odd(drawn))
     assert page.each("script") == []

@@ -12,14 +12,17 @@ import pytest
 
 from casework import Case, Desk, case_of
 from decided import Meanwhile, pack_file
+from facebatch.cases.settings import SheetSpec
 from facebatch.config import ExpireConfig
 from facebatch.errors import ConfigError, ForbiddenError, StopError
+from facebatch.faces.degrade import Recipe, degrade
 from facebatch.governance import audit
 from facebatch.governance.retention import RetentionSpec
 from facebatch.pipelines import cases, embed, expire, index, reindex
 from facebatch.pipelines.case_embedding import CaseLeave, CaseProbe, EmbedCasesTask
 from facebatch.pipelines.case_plan import PlannedCase, plan_case, prepare
 from facebatch.pipelines.cases import CasesPreview
+from facebatch.pipelines.people import People
 from facebatch.pipelines.retention_holds import Hold, case_digest, put_hold
 from facebatch.pipelines.search import read_candidates, read_outcomes
 from facebatch.storage.local import LocalStore
@@ -27,6 +30,7 @@ from images.video_makers import Person, Video, scene, write_video
 from worlds import LOCAL, QUIET, World
 
 pytestmark = pytest.mark.integration
+AS_IS = Recipe()
 
 
 @pytest.fixture
@@ -57,6 +61,7 @@ def test_each_case_is_a_search_of_its_own_with_its_mate_first(desk: Desk) -> Non
     for each in people:
         [manifest] = found[f"case {each}"]
         assert (manifest.rows_scanned, manifest.probes, manifest.request.case_id) == (8, 1, f"case {each}")
+        assert manifest.people == People(subjects=8, unlabelled=0)
         [first, *_] = read_candidates(folder(desk, manifest.search_id), manifest).to_pylist()
         assert (first["probe_id"], first["subject_id"], first["rank"]) == ("p1", each, 1)
 
@@ -242,6 +247,7 @@ def test_a_standing_case_is_searched_in_what_is_new_alone(world: World) -> None:
     assert (first.since, first.rows_scanned) == (None, 8)
     assert second.since == first.snapshot
     assert second.rows_scanned == 2
+    assert [manifest.people for manifest in (first, second)] == [People(subjects=n, unlabelled=0) for n in (8, 9)]
     found = read_candidates(folder(desk, second.search_id), second).to_pylist()
     assert {row["subject_id"] for row in found} == {"zz-again"}
     record = json.loads(folder(desk, second.search_id).get("case.json"))
@@ -257,6 +263,11 @@ def test_a_new_probe_of_a_standing_case_is_searched_in_everything(desk: Desk) ->
 
 
 def test_faults_of_the_whole_run_are_told_before_anything_is_read(desk: Desk) -> None:
+    signed = desk.config([case_of("a", {"uri": "x.jpg"})], sheets=SheetSpec(links="signed"))
+    for dry_run in (True, False):
+        with pytest.raises(ConfigError, match=r"only S3 signs links; set sheets\.links to relative"):
+            cases.run(signed, QUIET, dry_run=dry_run)
+    assert not (desk.root / "results").exists()
     with pytest.raises(ConfigError, match=r"cases\.yaml: case 1: probes"):
         desk.run([{"case_id": "a", "probes": []}])
     with pytest.raises(StopError, match=r"nothing to search|no snapshot|is empty"):
@@ -281,10 +292,11 @@ def test_workers_refuse_a_case_without_its_token(desk: Desk) -> None:
     assert not (desk.root / "results").exists()
 
 
-def write_clip(desk: Desk) -> tuple[str, str]:
-    """Two people side by side in clip.mp4, three seconds; who is left and right."""
+def write_clip(desk: Desk, spoilt: Recipe = AS_IS) -> tuple[str, str]:
+    """Two people side by side in clip.mp4, three seconds, the left one spoilt so; who is left and right."""
     left, right = desk.people[:2]
     pictures = [cv2.imread(desk.photo(person)) for person in (left, right)]
+    pictures[0] = degrade(pictures[0], spoilt, np.random.default_rng(1))
     people = [
         Person(pictures[0], lambda at: (150 + 5 * at, 180), height=300),
         Person(pictures[1], lambda at: (480 - 5 * at, 180), height=300),
@@ -322,6 +334,26 @@ def test_everybody_in_a_video_is_searched_for_only_where_somebody_approves(desk:
     assert {probe["probe_id"]: len(probe["media"]) > 2 for probe in record["probes"]} == {"p1": True, "p1#1": True}
     [row] = read_outcomes(folder(desk, alone.search_id), alone).to_pylist()
     assert (row["outcome"], "request.approver" in row["reason"]) == ("policy_denied", True)
+
+
+def test_of_everybody_in_a_video_who_is_too_poor_is_not_said_to_have_no_candidate(desk: Desk) -> None:
+    _, right = write_clip(desk, Recipe(scale=0.1, blur=2.0))
+    case = case_of("a", {"uri": "clip.mp4"}, request={"approver": "head of unit"})
+    case["probes"][0]["everybody"] = True
+    report = desk.run([case])
+    assert (report.outcomes, report.probes) == ({"not_searchable": 1, "ok": 1}, 2)
+    [manifest] = desk.manifests()["a"]
+    probes = json.loads(folder(desk, manifest.search_id).get("case.json"))["probes"]
+    poor, good = sorted(probes, key=lambda probe: probe["outcome"])
+    assert (poor["outcome"], bool(poor["advice"]), poor["length"], poor["candidates"]) == (
+        "not_searchable",
+        True,
+        None,
+        [],
+    )
+    assert good["candidates"][0]["subject_id"] == right
+    page = folder(desk, manifest.search_id).get("sheet.html").decode()
+    assert "No candidate" not in page
 
 
 def test_a_video_is_followed_and_the_person_at_the_point_is_searched(desk: Desk) -> None:

@@ -13,7 +13,9 @@ from facebatch.faces.degrade import Recipe, degrade
 from facebatch.gallery import snapshots
 from facebatch.gallery.evaluation import Band, Evaluation, PublishedBand, PublishedThreshold
 from facebatch.match.settings import MatchSpec
+from facebatch.pipelines.search import read_outcomes
 from facebatch.storage.local import LocalStore
+from page import Page
 from worlds import World
 
 pytestmark = pytest.mark.integration
@@ -120,9 +122,32 @@ def test_a_band_that_has_no_threshold_is_not_searched(desk: Desk) -> None:
     found = records(desk)
     assert found["good"]["outcome"] == "ok"
     assert found["poor"]["outcome"] == "not_searchable"
-    assert "has no threshold here" in str(found["poor"]["reason"]) or "lowest quality band" in str(
-        found["poor"]["reason"]
-    )
+    assert found["poor"]["reason"] == f"of quality band {found['poor']['band']}, which has no threshold here"
+
+
+def test_what_is_not_searched_has_no_threshold_and_is_told_once_what_would_mend_it(desk: Desk) -> None:
+    publish(desk.world, {"A": 0.05})
+    other = {"uri": "poorer.png"}
+    good = cv2.imread(desk.photo(desk.people[0]))
+    cv2.imwrite(str(desk.root / "poorer.png"), degrade(good, Recipe(scale=0.2, blur=1.0), np.random.default_rng(1)))
+    desk.run([case_of("poor", {"uri": "poor.png"}), case_of("both", {"uri": "poor.png"}, other)], match=BY_BAND)
+    found = records(desk)
+    for probe in found.values():
+        kept = ("threshold", "fpir", "expected_false", "length", "fnir", "fpir_measured", "warning", "quality")
+        assert {name: probe[name] for name in kept} == dict.fromkeys(kept)
+        assert probe["advice"]
+    [alone] = found["poor"]["media"]  # type: ignore[misc]
+    assert (alone["outcome"], alone["reason"]) == ("not_searchable", None)
+    first, second = found["both"]["media"]  # type: ignore[misc]
+    assert first["quality"]["unified"] > second["quality"]["unified"]
+    assert (first["reason"], "it would be searchable with" in second["reason"]) == (None, True)
+    [manifest] = desk.manifests()["poor"]
+    page = Page((desk.root / "results" / manifest.search_id / "sheet.html").read_text()).words
+    for line in found["poor"]["advice"]:  # type: ignore[attr-defined]
+        assert page.count(line[1:]) == 1
+    assert "0.0500" not in page
+    row = read_outcomes(LocalStore(desk.root / "results" / manifest.search_id), manifest).to_pylist()[0]
+    assert all(line in row["reason"] for line in found["poor"]["advice"])  # type: ignore[attr-defined]
 
 
 def test_without_bands_one_threshold_holds_for_all(desk: Desk) -> None:

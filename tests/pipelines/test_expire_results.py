@@ -107,7 +107,7 @@ def test_verify_finds_them_until_they_are_gone(gallery: Erasing, past: Listed) -
     gallery.run(deletions=asked, results=past.root)
     after = gallery.verify(deletions=asked, results=past.root)
     require_gone(after)
-    assert "results: 0 rows still found that name the erased, in 1 searches" in text(after)
+    assert "results: 0 rows still found that name the erased, in 1 search\n" in text(after)
 
 
 def test_what_is_held_stays_whole_and_goes_when_it_is_released(gallery: Erasing, past: Listed) -> None:

@@ -9,8 +9,8 @@ import yaml
 from pydantic import Field, StringConstraints, model_validator
 
 from facebatch.errors import ConfigError
-from facebatch.governance.facts import EventContext, Facts, MediaKind
-from facebatch.governance.probe_rules import Stated
+from facebatch.governance.facts import EventContext, Facts, OneProbeFacts
+from facebatch.governance.probe_rules import PROBE_FACTS, Stated
 from facebatch.images.manifest import read_rows
 from facebatch.images.video import is_video
 from facebatch.spec import Spec, parse
@@ -68,26 +68,18 @@ class MediumSpec(Spec):
         return self
 
 
-class StatedSpec(Spec):
+class StatedSpec(OneProbeFacts):
     """What is known of one probe, in place of what the request says of all. Absent: as the request says."""
 
-    media_kind: MediaKind | None = None
-    source: str | None = None
-    edited: bool | None = None
-    """Substantively manipulated."""
-    is_sketch: bool | None = None
-    quality: float | None = Field(None, ge=0, le=100)
-    lawful_collection: bool | None = None
-    seized_device: bool | None = None
     event_contexts: tuple[EventContext, ...] | None = None
     """Protected activities that it shows; empty: none."""
 
     @property
     def stated(self) -> Stated:
         """By the names that policy packs use."""
-        known = {name: getattr(self, name) for name in type(self).model_fields}
-        given = {name: value for name, value in known.items() if value is not None}
-        return {name if name == "event_contexts" else f"probe.{name}": value for name, value in given.items()}
+        named = {name.rpartition(".")[2]: name for name in PROBE_FACTS}
+        known = {named[field]: getattr(self, field) for field in named}
+        return {name: value for name, value in known.items() if value is not None}
 
 
 class ProbeSpec(Spec):

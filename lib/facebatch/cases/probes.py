@@ -236,11 +236,14 @@ def _unread(blanks: Sequence[Blank]) -> Verdict:
     return outcome, "; ".join(f"{each.name}: {each.reason or each.outcome.value}" for each in blanks)
 
 
+def too_poor(band: Band | None) -> str:
+    """Why a probe is not searched whose best medium is of this band; None: nobody knows of which."""
+    return f"of quality band {band}, which has no threshold here" if band in SEARCHED else "of the lowest quality band"
+
+
 def _too_poor(look: Look, bands: BandSpec) -> str:
-    band = band_of(look.unified, bands)
     known = {name: _quality(look, name) for name in QUALITIES} | {"detector": look.quality.detector}
-    ground = "of the lowest quality band" if band == "D" else f"of quality band {band}, which has no threshold here"
-    return f"{ground}; it would be searchable with: {'; '.join(advice(known))}"
+    return f"{too_poor(band_of(look.unified, bands))}; it would be searchable with: {'; '.join(advice(known))}"
 
 
 def _digest(facts: ProbeFacts) -> str | None:

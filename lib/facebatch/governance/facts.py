@@ -83,10 +83,9 @@ class AuthorityFacts(Spec):
     """Until when an authorisation that was asked for may still arrive; exclusive, with time zone."""
 
 
-class ProbeFacts(Spec):
-    """What is searched for."""
+class OneProbeFacts(Spec):
+    """What may be known of one probe; a request says it of all of its probes."""
 
-    count: int | None = Field(None, ge=0)
     media_kind: MediaKind | None = None
     source: str | None = None
     edited: bool | None = None
@@ -97,6 +96,12 @@ class ProbeFacts(Spec):
     lawful_collection: bool | None = None
     seized_device: bool | None = None
     """From a device that was lawfully seized in the case."""
+
+
+class ProbeFacts(OneProbeFacts):
+    """What is searched for."""
+
+    count: int | None = Field(None, ge=0)
 
 
 class GalleryFacts(Spec):

@@ -18,12 +18,12 @@ from pydantic import PlainValidator, ValidationError
 
 from facebatch.governance.condition import Condition, Situation, Truth
 from facebatch.governance.denial import Denial
-from facebatch.governance.facts import FACTS, Facts, FactValue, with_changes
+from facebatch.governance.facts import FACTS, Facts, FactValue, OneProbeFacts, with_changes
 from facebatch.governance.obligations import Obligations, merge
 from facebatch.governance.packs import PackSpec
 from facebatch.governance.verdict import Verdict, decide
 
-PROBE_FACTS = (*(name for name in FACTS if name.startswith("probe.") and name != "probe.count"), "event_contexts")
+PROBE_FACTS = (*(f"probe.{name}" for name in OneProbeFacts.model_fields), "event_contexts")
 """Facts that may be stated of a single probe, by dotted name."""
 REASON_MOST = 2000
 """Characters of a reason."""

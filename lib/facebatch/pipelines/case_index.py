@@ -80,7 +80,8 @@ class RunIndex:
     model_name: str
     templates: int
     subjects: int | None
-    """None: not counted."""
+    """As in `Sheet`."""
+    unlabelled: int
     cases: tuple[IndexedCase, ...]
     """In the order they are listed in."""
 

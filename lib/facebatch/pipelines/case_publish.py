@@ -4,68 +4,28 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 from facebatch.pipelines.case_index import RunIndex, indexed, render_index
 from facebatch.pipelines.case_plan import RefusedCase, Setting
 from facebatch.pipelines.case_record import record_of
 from facebatch.pipelines.case_results import refused_sheet, sheet_of
+from facebatch.pipelines.case_run import INDEX, RUN_MANIFEST, RunEntry, RunManifest
 from facebatch.pipelines.case_search import SearchedCase
 from facebatch.pipelines.case_sheet import render_sheet
 from facebatch.pipelines.case_tables import read_tables
-from facebatch.pipelines.case_words import NOTICE
+from facebatch.pipelines.result_erased import erasures
 from facebatch.pipelines.retention_holds import case_digest
 from facebatch.review.sheet import Sheet
-from facebatch.schemas import FORMAT_VERSION
-from facebatch.spec import Spec
 from facebatch.storage import layout
 from facebatch.storage.digest import digest
 from facebatch.storage.documents import canonical_digest, dump
-from facebatch.storage.links import signed_link
+from facebatch.storage.links import PICTURE, signed_link
 from facebatch.storage.open import open_store
 from facebatch.storage.store import ObjectStore
 from facebatch.telemetry.progress import Progress
 
 ID_LENGTH = 24
-INDEX = "index.html"
-RUN_MANIFEST = "manifest.json"
-
-
-class RunEntry(Spec):
-    """One search, or one refused case, of a run."""
-
-    case: str
-    """Digest of the id of the case."""
-    search_id: str
-    status: Literal["searched", "refused"]
-    probes: int
-    """Of a scan of videos each person found counts as one."""
-    outcomes: dict[str, int]
-    """Probes by outcome."""
-    with_candidates: int
-    """Probes."""
-    candidates: int
-    files: dict[str, str]
-    """sha256 by key in the folder of the search: sheet, record, and where it was searched the certificate."""
-
-    @property
-    def refused(self) -> bool:
-        """Whether nothing of it was read."""
-        return self.status == "refused"
-
-
-class RunManifest(Spec):
-    """One run: what its files must be."""
-
-    format_version: int = FORMAT_VERSION
-    run: str
-    gallery: str
-    snapshot: int
-    snapshot_sha256: str
-    model: str
-    searches: tuple[RunEntry, ...]
-    index_sha256: str
-    notice: str = NOTICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +37,28 @@ class Published:
     entries: tuple[RunEntry, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A case whose pages are stored."""
+
+    sheet: Sheet
+    entry: RunEntry
+    page: str
+    """Key, in the folder of its search, of what the index leads to."""
+
+
 def publish_run(
     setting: Setting, results: ObjectStore, every: Sequence[SearchedCase | RefusedCase], progress: Progress
 ) -> Published:
     """Write what is derived from certificates and refusals; the same again gives the same bytes, signed links aside."""
-    sheets: list[Sheet] = []
-    entries: list[RunEntry] = []
+    written: list[_Written] = []
     with progress.stage("sheets", total=len(every), unit="cases") as bar:
         for each in sorted(every, key=_order):
-            sheet, entry = _write_case(setting, each)
-            sheets.append(sheet)
-            entries.append(entry)
+            written.append(_write_case(setting, each))
             bar.advance(1)
+    entries = tuple(each.entry for each in written)
     run = canonical_digest([[entry.search_id, entry.status] for entry in entries])[:ID_LENGTH]
-    page = render_index(_index(setting, run, sheets), _links(setting, results, sheets))
+    page = render_index(_index(setting, run, [each.sheet for each in written]), _links(setting, results, written))
     results.put(layout.case_run(run, INDEX), page)
     manifest = RunManifest(
         run=run,
@@ -98,11 +66,11 @@ def publish_run(
         snapshot=setting.snapshot.seq,
         snapshot_sha256=setting.snapshot.content_sha256,
         model=setting.card.fingerprint,
-        searches=tuple(entries),
+        searches=entries,
         index_sha256=digest(page),
     )
     results.put(layout.case_run(run, RUN_MANIFEST), dump(manifest))
-    return Published(f"{results.uri}/{layout.case_run(run, INDEX)}", tuple(entries))
+    return Published(f"{results.uri}/{layout.case_run(run, INDEX)}", entries)
 
 
 def _order(each: SearchedCase | RefusedCase) -> tuple[str, str]:
@@ -111,7 +79,7 @@ def _order(each: SearchedCase | RefusedCase) -> tuple[str, str]:
     return each.planned.case.case_id, each.manifest.search_id
 
 
-def _write_case(setting: Setting, each: SearchedCase | RefusedCase) -> tuple[Sheet, RunEntry]:
+def _write_case(setting: Setting, each: SearchedCase | RefusedCase) -> _Written:
     root = each.root if isinstance(each, RefusedCase) else each.planned.search.root
     folder = open_store(root, setting.config.s3)
     files: dict[str, str] = {}
@@ -121,18 +89,31 @@ def _write_case(setting: Setting, each: SearchedCase | RefusedCase) -> tuple[She
         sheet = sheet_of(setting, each, read_tables(folder, each.manifest))
         files[layout.SEARCH_MANIFEST] = digest(folder.get(layout.SEARCH_MANIFEST))
     rendered = render_sheet(sheet, setting.config.sheets.pictures)
-    written: Mapping[str, bytes] = {
+    stored: Mapping[str, bytes] = {
         **rendered.files,
         layout.SHEET: rendered.html,
         layout.CASE: json.dumps(record_of(sheet), indent=1, sort_keys=True).encode(),
     }
-    for key, data in written.items():
+    for key, data in stored.items():
         folder.put(key, data)
         files[key] = digest(data)
-    return sheet, _entry(sheet, isinstance(each, RefusedCase), files)
+    entry = _entry(sheet, isinstance(each, RefusedCase), files, erasures(folder))
+    if setting.config.sheets.links == "relative" or not rendered.files:
+        return _Written(sheet, entry, layout.SHEET)
+    _put_signed(setting, folder, sheet)
+    return _Written(sheet, entry, layout.SIGNED_SHEET)
 
 
-def _entry(sheet: Sheet, refused: bool, files: Mapping[str, str]) -> RunEntry:
+def _put_signed(setting: Setting, folder: ObjectStore, sheet: Sheet) -> None:
+    """The copy whose pictures open where the sheet was opened by a signed link, which opens one object and no other. It
+    is no file of the run that a digest could be told of: its links are others every time.
+    """
+    spec = setting.config.sheets
+    link = partial(signed_link, folder, hours=spec.signed_hours, kind=PICTURE)
+    folder.put(layout.SIGNED_SHEET, render_sheet(sheet, spec.pictures, link).html)
+
+
+def _entry(sheet: Sheet, refused: bool, files: Mapping[str, str], erased: int) -> RunEntry:
     return RunEntry(
         case=case_digest(sheet.case_id),
         search_id=sheet.search_id,
@@ -142,10 +123,12 @@ def _entry(sheet: Sheet, refused: bool, files: Mapping[str, str]) -> RunEntry:
         with_candidates=sum(bool(probe.candidates) for probe in sheet.probes),
         candidates=sum(len(probe.candidates) for probe in sheet.probes),
         files=dict(sorted(files.items())),
+        erasures=erased,
     )
 
 
 def _index(setting: Setting, run: str, sheets: Sequence[Sheet]) -> RunIndex:
+    counted = next((sheet for sheet in sheets if sheet.subjects is not None), None)
     return RunIndex(
         run=run,
         made_at=max((sheet.made_at for sheet in sheets), default=setting.snapshot.created_at),
@@ -153,14 +136,15 @@ def _index(setting: Setting, run: str, sheets: Sequence[Sheet]) -> RunIndex:
         snapshot=setting.snapshot.seq,
         model_name=setting.card.name,
         templates=setting.snapshot.templates,
-        subjects=None,
+        subjects=counted.subjects if counted else None,
+        unlabelled=counted.unlabelled if counted else 0,
         cases=tuple(indexed(sheet) for sheet in sheets),
     )
 
 
-def _links(setting: Setting, results: ObjectStore, sheets: Sequence[Sheet]) -> dict[str, str]:
+def _links(setting: Setting, results: ObjectStore, every: Sequence[_Written]) -> dict[str, str]:
     spec = setting.config.sheets
-    keys = {sheet.search_id: f"{sheet.search_id}/{layout.SHEET}" for sheet in sheets}
+    keys = {each.sheet.search_id: f"{each.sheet.search_id}/{each.page}" for each in every}
     if spec.links == "relative":
         return {search: f"../../{key}" for search, key in keys.items()}
     return {search: signed_link(results, key, spec.signed_hours) for search, key in keys.items()}

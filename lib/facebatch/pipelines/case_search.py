@@ -11,6 +11,7 @@ from facebatch.pipelines.auditing import record_decision, record_search
 from facebatch.pipelines.case_embedding import CaseLeave, CaseProbe, EmbedCasesTask, case_memory
 from facebatch.pipelines.case_plan import CaseRowsSpec, PlannedCase, RefusedCase, Setting, renew
 from facebatch.pipelines.case_scan import scan_cases
+from facebatch.pipelines.people import count_people
 from facebatch.pipelines.retention_deleted import require_undeleted
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.pipelines.scanning import probe_ids
@@ -54,13 +55,14 @@ def search_cases(
     memory = max((scan.task.memory for _, _, scan in scans), default=0)
     check_memory(setting.config.run, executor, memory, len(scans), what="cases")
     found = scan_cases([scan for _, _, scan in scans], executor, progress)
+    people = count_people(setting.gallery, setting.snapshot) if scans else None
     setting = setting.refreshed()
     for (place, planned, scan), cells in zip(scans, found, strict=True):
         check_coverage(cells, scan.rows)
         ends = _ends(setting, planned, commits[place])
         lists = merge_lists(planned.search, cells, executor, progress, ends)
         thresholds = {str(band): end for band, end in setting.thresholds.items()}
-        done = Found(scan.rows, len(cells), tuple(lists), thresholds)
+        done = Found(scan.rows, len(cells), tuple(lists), thresholds, people)
         results[place] = _certify(setting, planned, commits[place], done)
     return [each for each in results if each is not None]
 

@@ -1,7 +1,7 @@
 """The candidate sheet of a case as one HTML page, for a screen and for paper, with its pictures inside or beside it."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Final, Literal
 
@@ -11,7 +11,7 @@ from facebatch.review.sheet import MediumQuality, Picture, Sheet, SheetMedium, S
 from facebatch.storage.digest import digest
 
 Pictures = Literal["embedded", "linked"]
-"""Embedded: the page stands by itself, also behind a pre-signed link. Linked: it needs the files beside it."""
+"""Embedded: the page stands by itself. Linked: it needs the files beside it, or a link to each of them."""
 
 FOLDER: Final = "pictures/"
 """Of linked pictures, relative to the page."""
@@ -32,20 +32,24 @@ class Album:
     """Where the pictures of one page are, collected while it is written."""
 
     pictures: Pictures
+    link: Callable[[str], str] = str
+    """Where a linked picture is, by its path relative to the page."""
     files: dict[str, bytes] = field(default_factory=dict)
 
     def address(self, picture: Picture) -> str:
-        """A data: URI, or a path that says nothing but what the picture's bytes are."""
+        """A data: URI, or where a path leads that says nothing but what the picture's bytes are."""
         if self.pictures == "embedded":
             return f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode('ascii')}"
         path = f"{FOLDER}{digest(picture.jpeg)[:32]}.jpg"
         self.files[path] = picture.jpeg
-        return path
+        return self.link(path)
 
 
-def render_sheet(sheet: Sheet, pictures: Pictures) -> Rendered:
-    """The page; equal sheets give the same bytes. Candidates are shown by rank, media in the order given."""
-    album = Album(pictures)
+def render_sheet(sheet: Sheet, pictures: Pictures, link: Callable[[str], str] = str) -> Rendered:
+    """The page; equal sheets give the same bytes. Candidates are shown by rank, media in the order given. `link` says
+    where linked pictures are, by their paths relative to the page: as told there, or at the page's own origin.
+    """
+    album = Album(pictures, link)
     html = PAGES.get_template("case_sheet.html.j2").render(
         sheet=replace(sheet, probes=tuple(map(_by_rank, sheet.probes))),
         album=album,

@@ -14,6 +14,7 @@ from facebatch.pipelines.authorising import require_few
 from facebatch.pipelines.case_faces import FacesTask, show_faces
 from facebatch.pipelines.case_plan import PlannedCase, RefusedCase, Setting, plan_case, prepare
 from facebatch.pipelines.case_publish import Published, publish_run
+from facebatch.pipelines.case_run import INDEX
 from facebatch.pipelines.case_search import SearchedCase, recorded, search_cases
 from facebatch.pipelines.case_standing import UnchangedCase, plan_standing, record_standing
 from facebatch.pipelines.case_tables import read_tables
@@ -21,6 +22,7 @@ from facebatch.pipelines.retention_deleted import read_deleted, require_in_time,
 from facebatch.pipelines.search import find_search
 from facebatch.runtime.executor import Executor
 from facebatch.runtime.open import open_executor
+from facebatch.storage.links import signed_link
 from facebatch.storage.open import open_store
 from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.store import ObjectStore
@@ -94,6 +96,8 @@ def run(config: CasesConfig, progress: Progress, *, dry_run: bool = False) -> Ca
     """
     setting, cases = prepare(config)
     results = open_store(config.results, config.s3)
+    if config.sheets.links == "signed":
+        signed_link(results, INDEX, config.sheets.signed_hours)  # what cannot sign is told now, not after the searches
     planned = [each for case in cases for each in _plan(setting, results, case)]
     if dry_run:
         return _preview(setting, planned)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from facebatch.config import ExpireConfig
 from facebatch.errors import CorruptError, StopError
+from facebatch.evaluate.words import counted
 from facebatch.gallery.deletions import DeletionRequest
 from facebatch.gallery.leases import collecting
 from facebatch.gallery.orders import read_orders
@@ -12,8 +13,10 @@ from facebatch.gallery.snapshots import Snapshot
 from facebatch.pipelines.auditing import record_deletion
 from facebatch.pipelines.result_erasure import erase_names
 from facebatch.pipelines.result_names import ErasedPeople, NamedIn, erased_people, find_names
+from facebatch.pipelines.result_runs import tell_runs
 from facebatch.pipelines.retention_holds import held_by, in_force, read_holds
 from facebatch.pipelines.retention_survey import Results, StoredSearch, Unreadable, survey
+from facebatch.storage import layout
 from facebatch.storage.open import open_store
 from facebatch.storage.store import ObjectStore
 
@@ -56,7 +59,9 @@ def find(config: ExpireConfig, head: Snapshot, request: DeletionRequest | None) 
 
 
 def erase(config: ExpireConfig, store: ObjectStore, head: Snapshot) -> ResultNames | None:
-    """Take those out whom the gallery's orders name, then look again. Only one run at a time, else RetryableError."""
+    """Take those out whom the gallery's orders name, look again, and bring manifests of runs up to date. Only one run
+    at a time, else RetryableError.
+    """
     if config.results is None:
         return None
     people = erased_people(read_orders(store, head.orders))
@@ -69,14 +74,18 @@ def erase(config: ExpireConfig, store: ObjectStore, head: Snapshot) -> ResultNam
             held.require()
             return work.erase(stored, named)
 
-        return work.run(erased)
+        found = work.run(erased)
+        held.require()
+        return replace(found, problems=(*found.problems, *tell_runs(work.results, work.changed)))
 
 
 class _Work:
     """One look at all searches of a gallery."""
 
     def __init__(self, config: ExpireConfig, gallery: ObjectStore, people: ErasedPeople) -> None:
-        self._results = Results(open_store(config.results or "", config.s3), config.s3)
+        self.results = Results(open_store(config.results or "", config.s3), config.s3)
+        self.changed: set[str] = set()
+        """Searches that people were erased from, now or before."""
         self._gallery = gallery
         self._people = people
 
@@ -85,7 +94,7 @@ class _Work:
         found = ResultNames(0, (), (), 0, ())
         if not self._people.templates and not self._people.subjects:
             return found
-        for stored in survey(self._results):
+        for stored in survey(self.results):
             if isinstance(stored, Unreadable):
                 found = replace(found, problems=(*found.problems, stored.problem))
             elif stored.about.gallery in (None, self._gallery.uri):
@@ -94,7 +103,8 @@ class _Work:
 
     def erase(self, stored: StoredSearch, named: NamedIn) -> int:
         """What is left of it, by another look."""
-        folder = self._results.folder(stored.search_id)
+        folder = self.results.folder(stored.search_id)
+        self.changed.add(stored.search_id)
         erase_names(folder, named, stored.keys, self._people, lambda told: record_deletion(self._gallery, told))
         keys = tuple(info.key for info in folder.list())
         return find_names(folder, stored.search_id, keys, self._people).found
@@ -103,11 +113,13 @@ class _Work:
         self, found: ResultNames, stored: StoredSearch, act: Callable[[StoredSearch, NamedIn], int]
     ) -> ResultNames:
         found = replace(found, searches=found.searches + 1)
+        if layout.ERASED in stored.keys:
+            self.changed.add(stored.search_id)
         try:
-            named = find_names(self._results.folder(stored.search_id), stored.search_id, stored.keys, self._people)
+            named = find_names(self.results.folder(stored.search_id), stored.search_id, stored.keys, self._people)
             if not named:
                 return found
-            holds = held_by(in_force(read_holds(self._results.store)), stored.search_id, stored.about.case)
+            holds = held_by(in_force(read_holds(self.results.store)), stored.search_id, stored.about.case)
             told = NamedSearch(stored.search_id, named.found, holds)
             if holds:
                 return replace(found, held=(*found.held, told))
@@ -131,7 +143,8 @@ def words(found: ResultNames | None, *, done: bool) -> Mapping[str, str]:
 
 def scan_lines(found: ResultNames) -> Iterator[str]:
     """What --verify found in the results."""
-    yield f"results: {found.left} rows still found that name the erased, in {found.searches} searches"
+    rows, verb = counted(found.left, "row"), "names" if found.left == 1 else "name"
+    yield f"results: {rows} still found that {verb} the erased, in {counted(found.searches, 'search')}"
     yield from (f"  {line}; run `facebatch expire --delete`" for line in _first([_line(each) for each in found.named]))
     yield from (f"  held: {line}" for line in _first([_line(each) for each in found.held]))
     yield from (f"  {problem}" for problem in found.problems)

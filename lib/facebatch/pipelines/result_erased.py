@@ -48,6 +48,12 @@ def put_erased(search: ObjectStore, erased: ErasedResults) -> None:
     search.put(layout.ERASED, dump(log.model_copy(update={"erasures": (*log.erasures, erased)})))
 
 
+def erasures(search: ObjectStore) -> int:
+    """How many there were in the results of a search; one that was killed and repeated counts each time."""
+    log = find(search, layout.ERASED, ErasureLog)
+    return len(log.erasures) if log else 0
+
+
 def require_whole(search: ObjectStore, erased: int) -> None:
     """StopError where candidates were erased from the lists: error rates of what is left would be wrong. `erased` as in
     the certificate.

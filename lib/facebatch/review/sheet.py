@@ -160,7 +160,9 @@ class Sheet:
     templates: int
     """Live ones, each of which was compared with every probe."""
     subjects: int | None
-    """People behind them, N; None: not counted."""
+    """People behind them, N, each unlabelled template counted as one; None: not counted."""
+    unlabelled: int
+    """Templates without a subject: where there are any, N is at most `subjects`."""
     evaluated_at: datetime | None
     """When the gallery's error rates were measured; None: never, for this model."""
     approved_for_use: bool

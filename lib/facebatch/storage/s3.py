@@ -152,15 +152,16 @@ class S3Store:
         """See ObjectStore."""
         self._request(key, "delete_object", {})
 
-    def signed_link(self, key: str, seconds: int) -> str:
-        """A URL by which a browser shows the object as a page, for so long, to whoever has it. Keep it as a secret.
+    def signed_link(self, key: str, seconds: int, kind: str) -> str:
+        """A URL by which a browser shows the object, for so long, to whoever has it. Keep it as a secret. `kind` is the
+        media type that it is shown as.
 
         It ends earlier with the credentials that sign it, where those are temporary.
         """
         params = {
             "Bucket": self._bucket,
             "Key": self._prefix + checked_key(self.uri, key),
-            "ResponseContentType": "text/html; charset=utf-8",
+            "ResponseContentType": kind,
             "ResponseContentDisposition": "inline",
         }
         with self._translated(self._origin(key), "generate_presigned_url"):
@@ -289,6 +290,7 @@ def _client(spec: S3Spec, pid: int) -> Any:
         read_timeout=min(spec.read_timeout_s, spec.deadline_s),
         retries={"total_max_attempts": 1, "mode": "standard"},
         max_pool_connections=64,
+        signature_version="s3v4",  # links of version 2, boto3's default for them, open nothing that KMS encrypted
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={"addressing_style": spec.addressing},
