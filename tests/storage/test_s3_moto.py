@@ -70,6 +70,23 @@ def test_encryption_is_asked_for_on_every_write(moto, client, tmp_path, changes,
     assert store.get("big") == data
 
 
+def test_a_browser_is_told_what_an_object_is(moto, client, tmp_path):
+    store = moto.new_store()
+    (tmp_path / "big").write_bytes(pattern(6 << 20))
+    store.put("run/index.html", b"x")
+    store.put_if_absent("case.json", b"{}")
+    store.put_file("candidates.parquet", tmp_path / "big")
+    store.put("segments/vectors", b"x")
+    kinds = {
+        "run/index.html": "text/html; charset=utf-8",
+        "case.json": "application/json",
+        "candidates.parquet": "application/vnd.apache.parquet",
+        "segments/vectors": "application/octet-stream",
+    }
+    for key, kind in kinds.items():
+        assert client.head_object(Bucket=moto.bucket, Key=full_key(store, key))["ContentType"] == kind
+
+
 def test_another_process_makes_its_own_client(moto, monkeypatch):
     moto.use(monkeypatch)
     store = moto.new_store()

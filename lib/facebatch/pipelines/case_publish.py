@@ -20,7 +20,7 @@ from facebatch.review.sheet import Sheet
 from facebatch.storage import layout
 from facebatch.storage.digest import digest
 from facebatch.storage.documents import canonical_digest, dump
-from facebatch.storage.links import PICTURE, signed_link
+from facebatch.storage.links import signed_link
 from facebatch.storage.open import open_store
 from facebatch.storage.store import ObjectStore
 from facebatch.telemetry.progress import Progress
@@ -109,7 +109,7 @@ def _put_signed(setting: Setting, folder: ObjectStore, sheet: Sheet) -> None:
     is no file of the run that a digest could be told of: its links are others every time.
     """
     spec = setting.config.sheets
-    link = partial(signed_link, folder, hours=spec.signed_hours, kind=PICTURE)
+    link = partial(signed_link, folder, hours=spec.signed_hours)
     folder.put(layout.SIGNED_SHEET, render_sheet(sheet, spec.pictures, link).html)
 
 

@@ -24,6 +24,7 @@ from facebatch.storage.arrival import Arrival, md5_of
 from facebatch.storage.digest import digest, file_digest, require_size
 from facebatch.storage.files import disk_faults, scratch_file
 from facebatch.storage.keys import checked_key, checked_prefix, checked_range
+from facebatch.storage.media_types import media_type
 from facebatch.storage.pieces import Piece, pieces
 from facebatch.storage.retry import TransientFault, retry
 from facebatch.storage.s3_errors import (
@@ -116,7 +117,7 @@ class S3Store:
 
     def put(self, key: str, data: bytes) -> None:
         """See ObjectStore."""
-        self._request(key, "put_object", self._single(data))
+        self._request(key, "put_object", self._single(key, data))
 
     def put_file(self, key: str, path: Path) -> None:
         """See ObjectStore. Each part has a deadline of its own."""
@@ -125,11 +126,11 @@ class S3Store:
             if size <= self._spec.multipart_bytes:
                 return self.put(key, path.read_bytes())
         ask = functools.partial(self._request, key)
-        return Upload(ask, self._origin(key), path, size, self._spec.multipart_bytes, self._encryption).run()
+        return Upload(ask, self._origin(key), path, size, self._spec.multipart_bytes, self._headers(key)).run()
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See ObjectStore. UnsafeStoreError when the store does not know If-None-Match."""
-        params = {**self._single(data), "IfNoneMatch": "*"}
+        params = {**self._single(key, data), "IfNoneMatch": "*"}
 
         def attempt() -> bool:
             try:
@@ -152,16 +153,15 @@ class S3Store:
         """See ObjectStore."""
         self._request(key, "delete_object", {})
 
-    def signed_link(self, key: str, seconds: int, kind: str) -> str:
-        """A URL by which a browser shows the object, for so long, to whoever has it. Keep it as a secret. `kind` is the
-        media type that it is shown as.
+    def signed_link(self, key: str, seconds: int) -> str:
+        """A URL by which a browser shows the object, for so long, to whoever has it. Keep it as a secret.
 
         It ends earlier with the credentials that sign it, where those are temporary.
         """
         params = {
             "Bucket": self._bucket,
             "Key": self._prefix + checked_key(self.uri, key),
-            "ResponseContentType": kind,
+            "ResponseContentType": media_type(key),
             "ResponseContentDisposition": "inline",
         }
         with self._translated(self._origin(key), "generate_presigned_url"):
@@ -237,15 +237,16 @@ class S3Store:
             raise TransientFault(f"{len(data)} of {reply['ContentLength']} bytes")
         return reply, data
 
-    @property
-    def _encryption(self) -> dict[str, str]:
+    def _headers(self, key: str) -> dict[str, str]:
+        """Of every object that is written."""
+        kind = {"ContentType": media_type(key)}
         if self._spec.encryption == "none":
-            return {}
-        key = {"SSEKMSKeyId": self._spec.kms_key_id} if self._spec.kms_key_id else {}
-        return {"ServerSideEncryption": self._spec.encryption, **key}
+            return kind
+        kms_key = {"SSEKMSKeyId": self._spec.kms_key_id} if self._spec.kms_key_id else {}
+        return {**kind, "ServerSideEncryption": self._spec.encryption, **kms_key}
 
-    def _single(self, data: bytes) -> dict[str, Any]:
-        return {"Body": data, "ContentMD5": content_md5(data), **self._encryption}
+    def _single(self, key: str, data: bytes) -> dict[str, Any]:
+        return {"Body": data, "ContentMD5": content_md5(data), **self._headers(key)}
 
     def _origin(self, key: str) -> str:
         return f"{self.uri}/{key}".rstrip("/")

@@ -36,7 +36,7 @@ class Upload:
     size: int
     """Bytes of the file when the upload was planned."""
     part_bytes: int
-    encryption: Mapping[str, str]
+    headers: Mapping[str, str]
 
     def run(self) -> None:
         """Send the file; the object appears when the last request is answered, whole or not at all.
@@ -53,7 +53,7 @@ class Upload:
         raise RetryableError(f"{self.origin}: the store forgot the multipart upload {_UPLOADS} times; write it again")
 
     def _once(self) -> None:
-        upload_id = str(self.ask("create_multipart_upload", self.encryption)["UploadId"])
+        upload_id = str(self.ask("create_multipart_upload", self.headers)["UploadId"])
         try:
             with ThreadPoolExecutor(PARALLEL) as pool:
                 parts = list(pool.map(lambda piece: self._part(upload_id, piece), pieces(self.size, self.part_bytes)))
