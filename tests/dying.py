@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from facebatch.storage import layout
 from facebatch.storage.local import LocalStore
 
 
@@ -32,3 +33,27 @@ class DyingStore:
             return value
 
         return guarded
+
+
+def dies(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], writes: int, root: str) -> bool:
+    """Whether a process dies that may make `writes` writes and deletions below `root`, leases aside, and no more."""
+    left = [writes]
+
+    def dying(change: Callable[..., object]) -> Callable[..., object]:
+        def guarded(store: LocalStore, key: str, *data: object) -> object:
+            if store.uri.startswith(root) and not key.startswith(layout.LEASES):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Crash
+            return change(store, key, *data)
+
+        return guarded
+
+    with monkeypatch.context() as patch:
+        for name in ("put", "delete"):
+            patch.setattr(LocalStore, name, dying(getattr(LocalStore, name)))
+        try:
+            act()
+        except Crash:
+            return True
+    return False

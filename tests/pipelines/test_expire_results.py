@@ -1,5 +1,6 @@
 """Who is erased by request is not named by the results of past searches either, unless somebody holds those."""
 
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dying import Crash
+from dying import dies
 from expiring import Erasing, erasing
 from facebatch.cli import main
 from facebatch.config import ExpireConfig
@@ -150,7 +151,7 @@ def test_a_damaged_list_is_told_and_the_others_are_done(gallery: Erasing, past: 
     torn, other = past.search(1, PEOPLE), past.search(2, PEOPLE)
     past.folder(torn).put(layout.numbered(layout.CANDIDATES, 0), b"damaged")
     report = gallery.run(deletions=gallery.request(ASKED), results=past.root)
-    with pytest.raises(StopError, match=r"1 searches could not be scanned:\n.*not an intact Parquet file"):
+    with pytest.raises(StopError, match=r"1 search could not be scanned:\n.*not an intact Parquet file"):
         require_erased(report.results)
     assert past.certificate(other).erased == 2
 
@@ -159,43 +160,21 @@ def test_killed_at_any_write_the_rerun_leaves_nobody_and_readers_never_fail(
     gallery: Erasing, past: Listed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gallery.run(deletions=gallery.request(ASKED))
-    config, crashed, kept = gallery.config(results=past.root), True, 0
+    erase = partial(expire_results.erase, gallery.config(results=past.root), gallery.store, gallery.head)
+    crashed, kept = True, 0
     while crashed:
         search = past.search(kept + 1, PEOPLE)
-        with monkeypatch.context() as patch:
-            die_after(patch, kept, search)
-            try:
-                expire_results.erase(config, gallery.store, gallery.head)
-            except Crash:
-                crashed = True
-            else:
-                crashed = False
+        crashed = dies(monkeypatch, erase, kept, past.folder(search).uri)
         assert {name for _, _, name in past.lists(search)} >= {"b-0", "c-0"}
         for info in past.store.list(layout.LEASES):
             past.store.delete(info.key)
-        again = expire_results.erase(config, gallery.store, gallery.head)
+        again = erase()
         assert again is not None
         assert again.left == 0
         assert past.keys(search).isdisjoint({layout.SHEET, layout.CASE})
         assert "a-0" not in str(past.lists(search)) + str(past.shown(search))
         kept += 1
     assert kept > 8
-
-
-def die_after(patch: pytest.MonkeyPatch, writes: int, search: str) -> None:
-    """So many writes and deletions in the folder of a search, then the process dies."""
-    left = [writes]
-    for name in ("put", "delete"):
-        real = getattr(LocalStore, name)
-
-        def guarded(store: LocalStore, key: str, *more: object, real: object = real) -> None:
-            if store.uri.endswith(search):
-                left[0] -= 1
-                if left[0] < 0:
-                    raise Crash
-            real(store, key, *more)  # type: ignore[operator]
-
-        patch.setattr(LocalStore, name, guarded)
 
 
 def test_two_runs_at_once_do_not_meet(gallery: Erasing, past: Listed) -> None:

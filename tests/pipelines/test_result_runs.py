@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from casework import Desk, case_of
-from dying import Crash
+from dying import dies
 from expiring import Erasing, erasing
 from facebatch.cases.settings import SheetSpec
 from facebatch.config import ExpireConfig
@@ -135,40 +136,19 @@ def test_killed_at_any_write_the_rerun_brings_the_run_up_to_date(
     gallery: Erasing, past: Listed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gallery.run(deletions=gallery.request(ASKED))
-    config, crashed, kept = gallery.config(results=past.root), True, 0
+    erase = partial(expire_results.erase, gallery.config(results=past.root), gallery.store, gallery.head)
+    crashed, kept = True, 0
     while crashed:
         search = past.search(kept + 1, PEOPLE)
         put_run(past, [search])
-        with monkeypatch.context() as patch:
-            die_after(patch, kept, past.root)
-            try:
-                expire_results.erase(config, gallery.store, gallery.head)
-                crashed = False
-            except Crash:
-                crashed = True
+        crashed = dies(monkeypatch, erase, kept, past.root)
         for info in past.store.list(layout.LEASES):
             past.store.delete(info.key)
-        expire_results.erase(config, gallery.store, gallery.head)
+        erase()
         assert_as_told(past, search)
         assert entry(past, search).erasures >= 1
         kept += 1
     assert kept > 9
-
-
-def die_after(patch: pytest.MonkeyPatch, writes: int, root: str) -> None:
-    """So many writes and deletions below the root, leases aside, then the process dies."""
-    left = [writes]
-    for name in ("put", "delete"):
-        real = getattr(LocalStore, name)
-
-        def guarded(store: LocalStore, key: str, *more: object, real: object = real) -> None:
-            if store.uri.startswith(root) and not key.startswith(layout.LEASES):
-                left[0] -= 1
-                if left[0] < 0:
-                    raise Crash
-            real(store, key, *more)  # type: ignore[operator]
-
-        patch.setattr(LocalStore, name, guarded)
 
 
 @pytest.mark.integration

@@ -158,7 +158,7 @@ def require_erased(found: ResultNames | None) -> None:
             "same deletions, while nothing else runs"
         )
     if found is not None and found.problems:
-        raise StopError("\n".join([f"{len(found.problems)} searches could not be scanned:", *found.problems]))
+        raise StopError("\n".join([f"{counted(len(found.problems), 'search')} could not be scanned:", *found.problems]))
 
 
 def _told(stored: StoredSearch, named: NamedIn) -> int:
