@@ -11,8 +11,9 @@ that of two who begin at the same time at least one sees the other:
 
 A collection that finds the lease of another whose process is gone for certain (see `holders`) goes on. That is safe:
 all that a collection deletes or writes it does in its own process, so nothing of the other is at work any more but
-requests that it had sent, and those are given SETTLE_S to be carried out. Two that find the same lease see each other's
-own. A writer's lease is honoured to its end, for its workers may outlive it, and so is every lease by writers.
+requests that it had sent over a network, and those are given SETTLE_S to be carried out. Two that find the same lease
+see each other's own. A writer's lease is honoured to its end, for its workers may outlive it, and so is every lease by
+writers.
 """
 
 import logging
@@ -45,8 +46,8 @@ SKEW = timedelta(minutes=10)
 """Clocks of two machines may differ by this much: others honour a lease so much longer."""
 WAIT_S = 60.0
 """Seconds that a writer waits for a collection to end."""
-SETTLE_S = 10.0
-"""Seconds that requests of a process that is gone are given to be carried out."""
+SETTLE_S = 300.0
+"""Seconds after which a request of a process that is gone is not carried out any more."""
 _POLL_S = 0.5
 
 
@@ -163,7 +164,7 @@ def collecting(store: ObjectStore, work: str, *, ttl: timedelta = TTL) -> Iterat
         others = _others(store, held, frozenset({"write", "collect"}))
         for other in others.values():
             if not is_gone(other.process):
-                raise _busy(store, other, work, "at once on that machine, else " if other.process else "")
+                raise _busy(store, other, work, _sooner(store, other))
         if others:
             _take_over(store, others)
         yield held
@@ -206,11 +207,27 @@ def _others(store: ObjectStore, held: Held, kinds: frozenset[str]) -> dict[str, 
 
 def _take_over(store: ObjectStore, gone: Mapping[str, Lease]) -> None:
     """Remove the leases of collections whose processes are gone, when nothing of them is under way any more."""
+    wait_s = _settle_s(store)
+    when = f"in {wait_s:g} seconds, when no request of it is under way any more" if wait_s else "now"
     for lease in gone.values():
-        _LOG.warning("%s: %s, is gone, so its lease ends in %g seconds", store.uri, lease.holder, SETTLE_S)
-    time.sleep(SETTLE_S)
+        _LOG.warning("%s: %s, is gone, so its lease ends %s", store.uri, lease.holder, when)
+    if wait_s:
+        time.sleep(wait_s)
     for key in gone:
         store.delete(key)
+
+
+def _settle_s(store: ObjectStore) -> float:
+    """What a process does to a local disk ends with it."""
+    return SETTLE_S if store.local_path(layout.lease("any")) is None else 0.0
+
+
+def _sooner(store: ObjectStore, other: Lease) -> str:
+    """When a lease ends, where the process that holds it can be seen to be gone."""
+    if other.process is None:
+        return ""
+    wait_s = _settle_s(store)
+    return f"{f'after {wait_s:g} seconds' if wait_s else 'at once'} on that machine, else "
 
 
 def _busy(store: ObjectStore, other: Lease, work: str, at_once: str = "") -> RetryableError:
