@@ -28,7 +28,7 @@ from facebatch.storage.digest import digest
 from facebatch.storage.documents import dump
 from facebatch.storage.store import ObjectStore
 from simulation import edges
-from simulation.scheduler import Actor, running
+from simulation.processes import Actor, running
 from simulation.store import SimulatedStore
 
 WORKERS = ("facebatch.pipelines.embedding", "simulation.fast.jobs")

@@ -1,4 +1,4 @@
-"""What lies at the edges of both layers, replaced: clocks, names, threads, and the reading of JSON twice.
+"""What lies at the edges of both layers, replaced: clocks, names, threads, and the reading of one document twice.
 
 A stand-in takes the place of the real thing in every module of the package that uses it, so that a module written
 tomorrow is inside the simulation too.
@@ -22,12 +22,15 @@ from uuid import uuid4
 import pytest
 
 from facebatch.gallery import leases
+from facebatch.gallery.holders import this_process
+from facebatch.governance.audit import open_event
 from facebatch.spec import Spec
 from facebatch.storage import documents
 from facebatch.storage.digest import digest
 from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.store import ObjectStore
-from simulation.scheduler import Actor, Scheduler, never, running
+from simulation.processes import Actor, running
+from simulation.scheduler import Scheduler, never
 from simulation.world import Stage
 
 SpecT = TypeVar("SpecT", bound=Spec)
@@ -70,10 +73,12 @@ def install(patch: pytest.MonkeyPatch, stage: Stage[Any], memory: int) -> None:
         (ThreadPoolExecutor, OneAfterAnother),
         (socket, SimpleNamespace(gethostname=lambda: "a machine")),
         (getpid, lambda: 1),
+        (this_process, _untold),
         (require_put_if_absent, _honest),
     )
     replace(patch, outside)
-    replace(patch, [(documents.load, load), (digest, lru_cache(maxsize=memory)(digest))], (*INSIDE, "simulation."))
+    pure = [(function, lru_cache(maxsize=memory)(function)) for function in (digest, open_event)]
+    replace(patch, [(documents.load, load), *pure], (*INSIDE, "simulation."))
     patch.setattr(leases, "_POLL_S", POLL_S)
     patch.setattr(sys.modules[__name__], "_most", memory)
 
@@ -97,16 +102,19 @@ def remember(document: SpecT, data: bytes) -> SpecT:
 
 @contextmanager
 def collecting_seldom() -> Iterator[None]:
-    """A schedule leaves little behind (`World.end`): Python looks for it seldom, and not through all that there is."""
+    """A schedule leaves no cycles behind (`World.end`): Python looks for some seldom, and not through all there is."""
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(1_000_000, 20, 100)
     try:
         yield
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+def _untold() -> None:
+    """Of no process is it certain that it is gone, as on a system that does not tell."""
 
 
 def _honest(store: ObjectStore) -> None:
@@ -139,18 +147,21 @@ class Event:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._is_set = False
+        self._waiting: list[Actor] = []
 
     def set(self) -> None:
         """Wake who waits."""
         self._is_set = True
+        for actor in self._waiting:
+            actor.wake()
 
     def wait(self, seconds: float) -> bool:
         """Whether it was set in this time."""
-        if not self._is_set:
-            self._scheduler.wait(self._was_set, seconds)
-        return self._is_set
-
-    def _was_set(self) -> bool:
+        actor = running()
+        if not self._is_set and actor is not None:
+            self._waiting.append(actor)
+            self._scheduler.wait(never, seconds)
+            self._waiting.remove(actor)
         return self._is_set
 
 
@@ -168,7 +179,7 @@ class Thread:
         if owner is not None:  # else nothing can happen before the work is done
             self._actor = owner.scheduler.spawn(f"{owner.name} {self._name}", self._target)
             owner.threads.append(self._actor)
-            del self._target
+        del self._target
 
     def join(self) -> None:
         """Wait until it has ended."""

@@ -46,5 +46,7 @@ class Late(NamedTuple):
     number: int
     made: float
     """On `Scheduler.seconds`."""
-    label: str
+    asked: str
+    """By whom, and for what."""
+    of: str
     effect: Callable[[], object]

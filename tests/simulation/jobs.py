@@ -17,7 +17,8 @@ from facebatch.gallery.snapshots import Snapshot
 from facebatch.index.segment import read_manifest
 from facebatch.pipelines import gallery_collect, gallery_rollback
 from facebatch.telemetry.progress import SilentProgress
-from simulation.scheduler import never, running
+from simulation.processes import running
+from simulation.scheduler import never
 from simulation.world import World
 
 RUNS = 3
@@ -77,7 +78,7 @@ def owner_job(world: World, sources: Sequence[Changing]) -> Job:
         scheduler = world.scheduler
         scheduler.wait(never, scheduler.between(1, 60))
         source = sources[scheduler.between(0, len(sources) - 1)]
-        world.ask(f"change the source {source.uri}", source.change)
+        world.ask("change the source", source.uri, source.change)
 
     return change
 

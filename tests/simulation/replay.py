@@ -22,7 +22,8 @@ def replay(theatre: Theatre[Any], seed: int) -> bool:
         theatre.carry_out(world)
     except BreachError as error:
         breach = error
-    for step, process, request, fate in world.scheduler.trace:
+    for step, process, asked, of, fate in world.scheduler.trace:
+        request = f"{asked} {of}"
         print(f"{step:5} {process:32} {request:88} {fate}")
     print(breach or f"seed {theatre.mark}{seed}: no rule was broken in {world.scheduler.steps} steps")
     return breach is None

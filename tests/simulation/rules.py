@@ -1,7 +1,6 @@
 """What must hold in a gallery at every step. The first breach is kept, in words, for whoever runs the simulation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 
 from facebatch.gallery.commits import PartFile, ShardCommit
 from facebatch.gallery.snapshots import Snapshot
@@ -97,9 +96,9 @@ class Rules:
         """Hook: a snapshot was published for the first time; it is not in the history yet."""
 
     def _created(self, key: str, data: bytes) -> None:
-        fault = self._chain.fault(key, data) if key.startswith(layout.AUDIT) else None
-        if fault:
-            self.report(fault)
+        if key.startswith(layout.AUDIT):
+            fault = self._chain.fault(key, data)
+            return self.report(fault) if fault else None
         found = names(key, data)
         self._require_whole(key, found)
         self._name(key, found)
@@ -107,6 +106,7 @@ class Rules:
             snapshot = load(Snapshot, data, origin=key)
             if snapshot not in self.history[snapshot.seq - 1 : snapshot.seq]:  # else a collection put it back
                 self._numbered(key, snapshot)
+        return None
 
     def _replaced(self, key: str, data: bytes) -> None:
         """Leases are renewed, and so are commits whose rows were purged; nothing else ever changes."""
@@ -148,7 +148,7 @@ class Rules:
             stored = self.objects.get(key)
             if stored is None:
                 self.report(f"{origin} names {key}, which is missing")
-            elif stored.info.etag != sha256:
+            elif stored.sha256 != sha256:
                 self.report(f"{origin} names {key}, which holds something else")
 
     def _numbered(self, key: str, snapshot: Snapshot) -> None:
@@ -199,7 +199,6 @@ def listed(snapshot: Snapshot, source: str) -> Listed:
     return frozenset([(shard.shard_uri, shard.shard_key) for shard in snapshot.shards if shard.source == source])
 
 
-@lru_cache(maxsize=4096)
 def names(key: str, data: bytes) -> tuple[tuple[str, str], ...]:
     """Key and sha256 of everything that a document names; nothing for an object that is no document."""
     if key.startswith(layout.SNAPSHOTS):

@@ -9,13 +9,14 @@ import heapq
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import inf
 from typing import TypeVar
 
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 
 from simulation.faults import Faults, Late
+from simulation.processes import Actor, Crash, running
 
 ValueT = TypeVar("ValueT")
 
@@ -30,43 +31,8 @@ LONGEST_DELAY_S = 300.0
 """Steps and seconds that a late request is under way, at most."""
 
 
-class Crash(BaseException):
-    """The process ends here, without cleaning up: what it asks of the scheduler from now on raises this again."""
-
-
 class UnansweredError(Exception):
     """A request whose reply did not come; it may have been carried out, or still be."""
-
-
-class Actor(greenlet):
-    """One simulated process."""
-
-    def __init__(self, scheduler: "Scheduler", name: str, body: Callable[[], None], pace: float) -> None:
-        super().__init__(partial(self._live, body), scheduler.hub)
-        self.scheduler = scheduler
-        self.name = name
-        self.pace = pace
-        """Weight in the choice of who is next."""
-        self.born = scheduler.now
-        self.crashed = False
-        self.threads: list[Actor] = []
-        """They die with it, and it with them."""
-        self.ready: Callable[[], bool] | None = None
-        """What it waits for, beside the time to pass; None: nothing."""
-        self.due = -inf
-        """Until when it waits at most, on `Scheduler.seconds`; before all time where it does not wait."""
-
-    def _live(self, body: Callable[[], None]) -> None:
-        try:
-            body()
-        except Crash:
-            self.crashed = True
-
-    def kill(self) -> None:
-        """End it where it stands."""
-        self.crashed = True
-        if self and not self.dead:
-            self.throw(Crash)
 
 
 @lru_cache(maxsize=4096)
@@ -80,10 +46,8 @@ def never() -> bool:
     return False
 
 
-def running() -> Actor | None:
-    """The process that is calling; None outside the simulation."""
-    current = getcurrent()
-    return current if isinstance(current, Actor) else None
+Event = tuple[int, str, str, str, str]
+"""Step, process, what it asks for, of what, and how that fares."""
 
 
 class Scheduler:
@@ -92,8 +56,9 @@ class Scheduler:
     def __init__(self, seed: int, stay: float, faults: Faults) -> None:
         self.hub = getcurrent()
         self.steps = 0
-        self.trace: list[tuple[int, str, str, str]] = []
-        """(step, process, request, fate)."""
+        self._until = 0.0
+        """Step at which the hub is asked again, whoever gives way."""
+        self.trace: list[Event] = []
         self._random = random.Random(f"schedule {seed}")
         self._draw = self._random.random
         self._stay = stay
@@ -144,12 +109,13 @@ class Scheduler:
         self._pass(time.total_seconds())
 
     def _pass(self, seconds: float) -> None:
-        latest = self.seconds + seconds - LONGEST_DELAY_S
-        for late in sorted(self._late):
-            if late.made < latest:
-                self._late.remove(late)
-                self._arrive(late)
-        heapq.heapify(self._late)
+        if self._late:
+            latest = self.seconds + seconds - LONGEST_DELAY_S
+            for late in sorted(self._late):
+                if late.made < latest:
+                    self._late.remove(late)
+                    self._arrive(late)
+            heapq.heapify(self._late)
         self._skipped += seconds
 
     def spawn(self, name: str, body: Callable[[], None]) -> Actor:
@@ -160,24 +126,49 @@ class Scheduler:
 
     def step(self) -> bool:
         """Let one process run until it gives way; False when none can."""
-        while self._late and self._late[0].due <= self.steps:
-            self._arrive(heapq.heappop(self._late))
-        able = (self._able() or self._next_due()) if self._waiting else self._actors
-        if not able:
+        return self.run(self.steps)
+
+    def run(self, until: float = inf) -> bool:
+        """Let processes run until one has ended, or one gives way at step `until` or later; False when none can."""
+        self._until = until
+        chosen = self._next()
+        if chosen is None:
             return False
-        chosen = self._choose(able) if len(able) > 1 else able[0]
         self.steps += 1
-        chosen.switch()
-        if chosen.dead:
+        chosen.go_on()
+        for actor in [actor for actor in self._actors if actor.dead]:
             self.ended += 1
-            self._actors.remove(chosen)
-            if chosen.crashed:
-                self._end_together(chosen)
+            self._actors.remove(actor)
+            if actor.crashed:
+                self._end_together(actor)
         return True
 
-    def _able(self) -> list[Actor]:
-        now = self._skipped + self.steps
-        return [actor for actor in self._actors if actor.due <= now or (actor.ready is not None and actor.ready())]
+    def stop(self) -> None:
+        """Ask the hub as soon as somebody gives way."""
+        self._until = 0.0
+
+    def _next(self) -> Actor | None:
+        """Who makes the next step; None when nobody can."""
+        while self._late and self._late[0].due <= self.steps:
+            self._arrive(heapq.heappop(self._late))
+        able = self._actors
+        if self._waiting:
+            now = self._skipped + self.steps
+            able = [actor for actor in able if actor.due <= now or (actor.ready is not None and actor.ready())]
+            able = able or self._next_due()
+        if not able:
+            return None
+        return self._choose(able) if len(able) > 1 else able[0]
+
+    def _give_way(self, actor: Actor) -> None:
+        """Called by the process `actor`: let others make steps, until it is the next one."""
+        chosen = self._next() if self.steps < self._until else None
+        if chosen is None:
+            self.hub.switch()
+            return
+        self.steps += 1
+        if chosen is not actor:
+            chosen.go_on()
 
     def _next_due(self) -> list[Actor]:
         """Let the time pass that all wait for."""
@@ -185,7 +176,7 @@ class Scheduler:
         if due == inf:
             return []
         self._pass(due - self.seconds)
-        return self._able()
+        return [actor for actor in self._actors if actor.due <= self.seconds]
 
     def _end_together(self, crashed: Actor) -> None:
         """A process and its threads are one."""
@@ -208,7 +199,7 @@ class Scheduler:
     def kill(self, actor: Actor) -> None:
         """End a process where it stands."""
         if actor in self._actors:
-            self.trace.append((self.steps, actor.name, "-", "killed"))
+            self.trace.append((self.steps, actor.name, "-", "", "killed"))
             self.ended += 1
             self._actors.remove(actor)
             actor.kill()
@@ -230,34 +221,36 @@ class Scheduler:
         actor.due = inf if seconds is None else self.seconds + seconds
         self._waiting += 1
         try:
-            self.hub.switch()
+            self._give_way(actor)
         finally:
             self._waiting -= 1
         actor.ready, actor.due = None, -inf
 
-    def request(self, actor: Actor, label: str, effect: Callable[[], ValueT]) -> ValueT:
+    def request(self, actor: Actor, asked: str, of: str, effect: Callable[[], ValueT]) -> ValueT:
         """Called by the process `actor`: one request, perhaps after giving way. UnansweredError when no reply comes.
 
-        `effect` is what the other side does. It raises nothing: a refusal is a reply.
+        `asked` and `of` say what it is; `effect` is what the other side does. It raises nothing: a refusal is a reply.
         """
         if actor.crashed:
             raise Crash
         drawn = self._draw()
         if self._stall_below <= drawn < self._stay_below and not self._late:
             self.steps += 1
-            self.trace.append((self.steps, actor.name, label, "done"))
+            self.trace.append((self.steps, actor.name, asked, of, "done"))
             return effect()
-        if not self._share <= drawn < self._stall_below or not self._stall(actor, label, drawn - self._share):
-            self.hub.switch()
-        fate = self._faults.fate(drawn) if drawn < self._share else "done"
-        self.trace.append((self.steps, actor.name, label, fate))
+        if not self._share <= drawn < self._stall_below or not self._stall(actor, asked, of, drawn - self._share):
+            self._give_way(actor)
+        fate = "done" if drawn >= self._share else self._faults.fate(drawn)
+        self.trace.append((self.steps, actor.name, asked, of, fate))
+        if fate == "done":
+            return effect()
         if fate == "crash before":
             raise self._crash(actor)
         if fate == "refused":
             raise UnansweredError
         if fate == "late":
             due = self.steps + self._random.randint(1, LONGEST_DELAY)
-            late = Late(due, len(self.trace), self.seconds, f"{actor.name}: {label}", effect)
+            late = Late(due, len(self.trace), self.seconds, f"{actor.name}: {asked}", of, effect)
             heapq.heappush(self._late, late)
             raise UnansweredError
         reply = effect()
@@ -267,13 +260,13 @@ class Scheduler:
             raise UnansweredError
         return reply
 
-    def _stall(self, actor: Actor, label: str, drawn: float) -> bool:
+    def _stall(self, actor: Actor, asked: str, of: str, drawn: float) -> bool:
         """Hang or sleep before a request; False for one that is made at once."""
         if drawn < self._faults.hang:
-            self.trace.append((self.steps, actor.name, label, "hangs"))
+            self.trace.append((self.steps, actor.name, asked, of, "hangs"))
             self.wait(never, self._random.uniform(200, 1500))
-        elif not label.startswith(AWAKE):
-            self.trace.append((self.steps, actor.name, label, "asleep"))
+        elif not f"{asked} {of}".startswith(AWAKE):
+            self.trace.append((self.steps, actor.name, asked, of, "asleep"))
             for thread in actor.threads:
                 if thread.due > -inf:
                     thread.due = max(thread.due, self.seconds + HOUR_S)
@@ -292,7 +285,7 @@ class Scheduler:
 
     def _arrive(self, late: Late) -> None:
         late.effect()
-        self.trace.append((self.steps, "network", late.label, "carried out"))
+        self.trace.append((self.steps, "network", late.asked, late.of, "carried out"))
 
     def _crash(self, actor: Actor) -> Crash:
         actor.crashed = True

@@ -4,21 +4,20 @@ import os
 import sys
 import weakref
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
-
-from greenlet import getcurrent
+from typing import TypeVar
 
 from facebatch.errors import NotFoundError, RetryableError
 from facebatch.storage.digest import digest, require_digest, require_size
 from facebatch.storage.files import disk_faults, scratch_file
 from facebatch.storage.keys import checked_key, checked_prefix, checked_range
 from facebatch.storage.store import ObjectInfo
-from simulation.scheduler import Actor, UnansweredError
+from simulation.processes import running
+from simulation.scheduler import UnansweredError
 
 ValueT = TypeVar("ValueT")
 
@@ -30,16 +29,22 @@ _LAST = chr(sys.maxunicode)
 _STORES: weakref.WeakValueDictionary[str, "SimulatedStore"] = weakref.WeakValueDictionary()
 
 
-class Stored(NamedTuple):
+class Stored:
     """An object."""
 
-    data: bytes
-    info: ObjectInfo
+    __slots__ = ("_sha256", "data", "info")
+
+    def __init__(self, data: bytes, info: ObjectInfo) -> None:
+        self.data = data
+        self.info = info
+        self._sha256: str | None = None
 
     @property
     def sha256(self) -> str:
-        """Of the data."""
-        return self.info.etag
+        """Of the data; nobody asks for that of most objects."""
+        if self._sha256 is None:
+            self._sha256 = digest(self.data)
+        return self._sha256
 
 
 Observer = Callable[[str, Stored | None, Stored | None], None]
@@ -71,6 +76,7 @@ class SimulatedStore:
         self.objects: dict[str, Stored] = {}
         self._keys: list[str] = []
         """Sorted."""
+        self._puts = 0
         self.uri = f"simulated://{name}"
         self._name = name
         self._page = page
@@ -86,6 +92,7 @@ class SimulatedStore:
         self.objects.clear()
         self.objects.update(other.objects)
         self._keys[:] = other._keys
+        self._puts = other._puts
 
     def leave(self) -> None:
         """Tell nobody any more, and ask nobody for the time."""
@@ -166,13 +173,12 @@ class SimulatedStore:
         return stored
 
     def _ask(self, operation: str, key: str, effect: Callable[[], ValueT]) -> ValueT:
-        actor = getcurrent()
-        if not isinstance(actor, Actor):
+        actor = running()
+        if actor is None:
             return effect()
-        label = f"{operation} {key}"
         for _ in range(ATTEMPTS):
             try:
-                return actor.scheduler.request(actor, label, effect)
+                return actor.scheduler.request(actor, operation, key, effect)
             except UnansweredError:
                 continue
         raise RetryableError(f"{self.uri}/{key}: {ATTEMPTS} requests were not answered; rerun when the store is well")
@@ -200,15 +206,16 @@ class SimulatedStore:
             self._keys.remove(key)
             self._observe(key, before, None)
 
-    def _list(self, prefix: str, after: str) -> tuple[ObjectInfo, ...]:
+    def _list(self, prefix: str, after: str) -> Sequence[ObjectInfo]:
         start = bisect_right(self._keys, after) if after else bisect_left(self._keys, prefix)
         behind = _behind(prefix)
         end = bisect_left(self._keys, behind, start) if behind else len(self._keys)
         objects = self.objects
-        return tuple([objects[key].info for key in self._keys[start : min(end, start + self._page)]])
+        return [objects[key].info for key in self._keys[start : min(end, start + self._page)]]
 
     def _stamped(self, key: str, data: bytes) -> Stored:
-        return Stored(data, ObjectInfo(key, len(data), digest(data), self._clock()))
+        self._puts += 1
+        return Stored(data, ObjectInfo(key, len(data), str(self._puts), self._clock()))
 
 
 def _found(name: str) -> SimulatedStore:

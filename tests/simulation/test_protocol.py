@@ -92,8 +92,8 @@ def test_a_seed_is_one_schedule_whatever_was_played_before() -> None:
 def eventful(scheduler: Scheduler) -> list[str]:
     """What happened in a schedule: the fates of requests, and who did what to which folder."""
     did = [
-        f"{process.split()[0].rstrip('+')} {request.split()[0]}s {request.split()[1].partition('/')[0]}"
-        for _, process, request, fate in scheduler.trace
+        f"{process.split()[0].rstrip('+')} {asked}s {of.partition('/')[0]}"
+        for _, process, asked, of, fate in scheduler.trace
         if fate == "done"
     ]
     return [*did, *(fate for *_, fate in scheduler.trace)]

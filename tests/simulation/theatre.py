@@ -48,7 +48,7 @@ class Theatre(ABC, Generic[WorldT]):
         finally:
             world.end()
         if world.rules.breach:
-            step = next(step for step, process, _, _ in world.scheduler.trace if process == "rules")
+            step = next(step for step, process, *_ in world.scheduler.trace if process == "rules")
             again = f"cd tests && python -m simulation.replay {self.mark}{world.seed} {self._plant}".rstrip()
             raise BreachError(
                 f"seed {self.mark}{world.seed}, step {step}: {world.rules.breach}; to see it again: {again}"

@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from simulation.faults import Faults
+from simulation.processes import Actor, running
 from simulation.rules import Rules
-from simulation.scheduler import Actor, Scheduler, UnansweredError, running
+from simulation.scheduler import Scheduler, UnansweredError
 from simulation.store import SimulatedStore
 
 ValueT = TypeVar("ValueT")
@@ -48,17 +49,17 @@ class World:
         self.issued.setdefault(running(), set()).add(made)
         return made
 
-    def ask(self, label: str, effect: Callable[[], ValueT]) -> ValueT:
+    def ask(self, asked: str, of: str, effect: Callable[[], ValueT]) -> ValueT:
         """A request to something else than the store, repeated until it is answered."""
         actor = running()
         while actor is not None:
             with suppress(UnansweredError):
-                return self.scheduler.request(actor, label, effect)
+                return self.scheduler.request(actor, asked, of, effect)
         return effect()
 
     def revision(self, source: str, revisions: Sequence[object]) -> int:
         """A driver lists a source, all of it as it is then: the number of the revision that it sees."""
-        number = self.ask(f"list the source {source}", lambda: len(revisions) - 1)
+        number = self.ask("list the source", source, lambda: len(revisions) - 1)
         self.listed[running(), source] = number
         return number
 
@@ -73,7 +74,8 @@ class World:
         self.issued.clear()
 
     def _note(self, breach: str) -> None:
-        self.scheduler.trace.append((self.scheduler.steps, "rules", breach, "BROKEN"))
+        self.scheduler.trace.append((self.scheduler.steps, "rules", breach, "", "BROKEN"))
+        self.scheduler.stop()
 
 
 def _unheard(breach: str) -> None:

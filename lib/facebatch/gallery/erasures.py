@@ -52,7 +52,7 @@ def later_erasures(store: ObjectStore, older: Snapshot, head: Snapshot) -> Erasu
             keys.add(info.key)
     keys -= {part.key for part in older.tombstones}
     table = pl.DataFrame(joined([read_erased(store, key) for key in sorted(keys)]))
-    once = table.unique("template_id", keep="first", maintain_order=True)
+    once = table.unique("template_id", keep="first", maintain_order=True) if keys else table
     return Erasures(once, read_orders(store, head.orders), models_before(head, older.model))
 
 
@@ -68,6 +68,8 @@ def returning(store: ObjectStore, older: Snapshot, erasures: Erasures) -> pa.Tab
     shards = older.shards
     if erasures.tombstones.is_empty() and not erasures.orders.orders:
         shards = tuple(shard for shard in shards if shard.next_expiry and shard.next_expiry < end_of(today))
+    if not shards:
+        return TOMBSTONES.empty_table()
     own = pl.DataFrame(joined(read_tables(store, older.tombstones)).select(["template_id"]))
     with ThreadPoolExecutor(READ_AT_ONCE) as pool:
         found = list(pool.map(lambda shard: _match(store, shard.templates, erasures, own, today), shards))

@@ -14,7 +14,7 @@ def parts_of(document: Spec) -> Iterator[PartFile]:
     if isinstance(document, PartFile):
         yield document
         return
-    for _, value in document:
+    for value in vars(document).values():
         yield from _parts_in(value)
 
 

@@ -242,7 +242,8 @@ def head(store: ObjectStore) -> Snapshot | None:
 
 
 def _newest(store: ObjectStore) -> int | None:
-    return max((layout.snapshot_seq(info.key) for info in store.list(layout.SNAPSHOTS)), default=None)
+    last = max((info.key for info in store.list(layout.SNAPSHOTS)), default=None)  # as many digits in each
+    return None if last is None else layout.snapshot_seq(last)
 
 
 def read(store: ObjectStore, seq: int) -> Snapshot:

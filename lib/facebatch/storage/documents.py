@@ -13,10 +13,12 @@ from facebatch.storage.digest import digest
 
 SpecT = TypeVar("SpecT", bound=Spec)
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def canonical(value: Any) -> bytes:
     """UTF-8 JSON with sorted keys and no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def canonical_digest(value: Any) -> str:

@@ -47,7 +47,7 @@ def playing(plant: Plant = sound) -> Iterator[Evening]:
     """A theatre of the fast layer with a bug planted, or none."""
     with pytest.MonkeyPatch.context() as patch:
         stage = Stage[FastWorld]()
-        edges.install(patch, stage, memory=5_000)
+        edges.install(patch, stage, memory=20_000)
         edges.replace(patch, [(documents.dump, dump)], (*edges.INSIDE, "simulation."))
         pasts = [_past(stage, number) for number in range(PASTS)]
         plant(patch)
@@ -85,7 +85,7 @@ def _night(world: FastWorld) -> None:
     for name, job in _jobs(world):
         drivers[scheduler.spawn(name, late(world, job) if scheduler.chance(0.5) else job)] = job
     ended = scheduler.ended
-    while drivers and rules.breach is None and scheduler.steps < STEPS and scheduler.step():
+    while drivers and rules.breach is None and scheduler.steps < STEPS and scheduler.run(STEPS):
         if scheduler.ended == ended:
             continue
         ended = scheduler.ended
@@ -112,7 +112,7 @@ def _settle(world: FastWorld) -> None:
     """Without faults: whoever is left, then embed once more for sources that the head does not hold as they are."""
     scheduler = world.scheduler
     scheduler.faults = Faults()
-    while world.rules.breach is None and scheduler.step():
+    while world.rules.breach is None and scheduler.run():
         pass
     scheduler.skip(timedelta(hours=1))  # leases of the dead end
     for source in world.written:

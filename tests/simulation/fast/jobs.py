@@ -16,7 +16,7 @@ from facebatch.storage import layout
 from facebatch.telemetry.progress import SilentProgress
 from simulation.fast.world import CARD, FastWorld, Shard
 from simulation.jobs import Job, repeat
-from simulation.scheduler import running
+from simulation.processes import running
 
 _QUIET = SilentProgress()
 _UNLEASED: AbstractContextManager[Any] = nullcontext(SimpleNamespace(require=lambda: None))

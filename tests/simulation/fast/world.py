@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import NamedTuple, TypeVar
@@ -47,6 +47,8 @@ class Shape(Bystanders):
 
 
 PASTS = 8
+_DRAWS = Random()
+"""Seeded anew for each shape: to make another one takes as long again."""
 ChoiceT = TypeVar("ChoiceT")
 
 
@@ -58,7 +60,8 @@ def draw_shape(seed: int) -> Shape:
     """The shape of a seed. One in eight collects garbage while processes hang and sleep, the others have a bad network
     and two or three writers.
     """
-    draw = seeded("fast", seed).random
+    _DRAWS.seed(f"fast {seed}")
+    draw = _DRAWS.random
     return _collecting(draw) if seed % 8 == 7 else _writing(draw)
 
 
@@ -115,18 +118,34 @@ def _slow_machines(draw: Callable[[], float]) -> Faults:
     )
 
 
+class Owner:
+    """Draws about the sources of a world; seeded when the first one is made, since most worlds make none."""
+
+    __slots__ = ("_random", "_seed")
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._random: Random | None = None
+
+    def random(self) -> float:
+        """In [0, 1)."""
+        if self._random is None:
+            self._random = seeded("source", self._seed)
+        return self._random.random()
+
+
 class Source:
     """A source of shards whose owner changes it at times."""
 
-    def __init__(self, uri: str, draw: Callable[[], Random]) -> None:
+    def __init__(self, uri: str, draw: Owner) -> None:
         self.uri = uri
         self.revisions: list[tuple[Shard, ...]] = []
         self.expected: list[Listed] = []
         """Per revision, what a snapshot must list of it."""
         self._draw = draw
-        self._turn_to((_shard(uri, 0, 0),) if draw().random() < 0.7 else (_shard(uri, 0, 0), _shard(uri, 1, 0)))
+        self._turn_to((_shard(uri, 0, 0),) if draw.random() < 0.7 else (_shard(uri, 0, 0), _shard(uri, 1, 0)))
 
-    def copy(self, draw: Callable[[], Random]) -> "Source":
+    def copy(self, draw: Owner) -> "Source":
         """The same past, another future."""
         twin = object.__new__(Source)
         twin.uri, twin._draw = self.uri, draw
@@ -136,7 +155,7 @@ class Source:
     def change(self) -> None:
         """The next revision: a shard replaced, removed or added, or all as it was some time ago."""
         now, number = self.revisions[-1], len(self.revisions)
-        draw = self._draw().random
+        draw = self._draw.random
         if number > 1 and now != self.revisions[0] and draw() < 0.4:
             self._turn_to(self.revisions[0])
         elif len(now) == 1:
@@ -167,7 +186,7 @@ class FastWorld(World):
         return [self.sources[f"memory://{letter}"] for letter in sorted(set(self.shape.writers))]
 
     def __init__(self, seed: int, shape: Shape, past: "FastWorld | None" = None) -> None:
-        draw = cache(partial(seeded, "source", seed))
+        draw = Owner(seed)
         if past is None:
             self.sources = {uri: Source(uri, draw) for uri in ("memory://a", "memory://b")}
         else:

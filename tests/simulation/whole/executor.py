@@ -7,7 +7,8 @@ from facebatch.runtime.driver import Ending, Lost, drive
 from facebatch.runtime.executor import Done, Failed, RunSpec, Task
 from facebatch.runtime.window import Attempt, Window
 from facebatch.runtime.worker import Worker
-from simulation.scheduler import Actor, Scheduler, running
+from simulation.processes import Actor, running
+from simulation.scheduler import Scheduler
 
 WORKERS = 2
 

@@ -7,7 +7,7 @@ from facebatch.pipelines.index import IndexReport
 from facebatch.pipelines.reindex_report import ReindexReport
 from facebatch.telemetry.progress import SilentProgress
 from simulation.jobs import Job, repeat
-from simulation.scheduler import running
+from simulation.processes import running
 from simulation.whole.world import WholeWorld
 
 _QUIET = SilentProgress()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from math import inf
 
 import pytest
 
@@ -10,8 +11,9 @@ from facebatch.images.records import ImageShard
 from simulation import edges
 from simulation.faults import Faults
 from simulation.jobs import Job, bystander_jobs, collector_job, late
+from simulation.processes import Actor
 from simulation.rules import listed
-from simulation.scheduler import Actor, never
+from simulation.scheduler import never
 from simulation.theatre import Plant, Theatre, sound
 from simulation.whole.edges import Folders, install
 from simulation.whole.jobs import embed_job, index_job, reindex_job
@@ -118,7 +120,7 @@ def _night(world: WholeWorld, number: int) -> Night:
     jobs = {name: late(world, job) if world.scheduler.chance(0.6) else job for name, job in _jobs(world, deletions)}
     drivers = {world.scheduler.spawn(name, job): job for name, job in jobs.items()}
     end = world.scheduler.steps + STEPS
-    while drivers and world.scheduler.steps < end and _step(world):
+    while drivers and world.scheduler.steps < end and _run(world, end):
         for driver in [driver for driver in drivers if driver.dead]:
             job = drivers.pop(driver)
             if driver.crashed:
@@ -170,7 +172,7 @@ def _dawn(world: WholeWorld) -> None:
     """A day passes and sources change. Only workers may be left, for less time than the grace."""
     world.scheduler.skip(DAY)
     for actor in world.scheduler.alive:
-        is_old = world.scheduler.now - actor.born > world.shape.grace
+        is_old = world.scheduler.seconds - actor.born > world.shape.grace.total_seconds()
         if is_old or "attempt" not in actor.name or world.scheduler.chance(0.3):
             world.scheduler.kill(actor)
     for source in world.sources.values():
@@ -181,7 +183,7 @@ def _dawn(world: WholeWorld) -> None:
 def _settle(world: WholeWorld, deletions: str | None) -> None:
     """Without faults: whoever is left, then each command once more, and again, which changes nothing."""
     world.scheduler.faults = Faults()
-    while _step(world):
+    while _run(world):
         pass
     world.scheduler.skip(timedelta(hours=1))  # leases of the dead end
     _finish(world, deletions)
@@ -217,9 +219,9 @@ def _finish(world: WholeWorld, deletions: str | None) -> None:
 
 def _carry_out(world: WholeWorld, job: Job) -> None:
     actor = world.scheduler.spawn("last", job)
-    while not actor.dead and _step(world):
+    while not actor.dead and _run(world):
         pass
 
 
-def _step(world: WholeWorld) -> bool:
-    return world.rules.breach is None and world.scheduler.step()
+def _run(world: WholeWorld, until: float = inf) -> bool:
+    return world.rules.breach is None and world.scheduler.run(until)
