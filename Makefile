@@ -10,7 +10,8 @@ VENV ?= .venv
 ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# A file of tests stays in one process, for what its tests share is costly; SPREAD= runs all in one.
+# A file of tests stays in one process, for what its tests share is costly; SPREAD= runs all in one. Long runs are not
+# spread: several Rays at a time leave them no core.
 SPREAD ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Photos and models for development, where a checkout has them beside it.
@@ -27,10 +28,10 @@ test: lint  ## Checks and the default tests, some 10 minutes on two cores
 	$(BIN)/pytest $(SPREAD) -m "not slow and not s3 and not benchmark" $(ARGS)
 
 test-all: lint  ## Everything but the S3 server: also the runs of minutes
-	$(BIN)/pytest $(SPREAD) -m "not s3 and not benchmark" $(ARGS)
+	$(BIN)/pytest -m "not s3 and not benchmark" $(ARGS)
 
 test-slow: $(READY)  ## Only the runs of minutes: Ray with kills, job submission
-	$(BIN)/pytest $(SPREAD) -m "slow and not s3" $(ARGS)
+	$(BIN)/pytest -m "slow and not s3" $(ARGS)
 
 test-s3: $(READY)  ## The storage contract on a real S3 server (Ceph RGW), see tests/servers/README.md
 	$(BIN)/pytest -m s3 $(ARGS)

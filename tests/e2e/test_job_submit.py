@@ -37,10 +37,11 @@ class Cluster:
     """One node, started by hand, with a dashboard to submit to."""
 
     def __init__(self, scratch: Path) -> None:
-        self.port, gcs, client = free_ports(3)
+        self.port, gcs, client, agent = free_ports(4)
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         self.environment = {**os.environ, **token, "RAY_USAGE_STATS_ENABLED": "0", "RAY_task_oom_retries": "1"}
         ports = [f"--port={gcs}", f"--dashboard-port={self.port}", f"--ray-client-server-port={client}"]
+        ports.append(f"--dashboard-agent-listen-port={agent}")  # of all Rays of a machine one gets the default
         sizes = ["--num-cpus=2", "--object-store-memory=100000000", f"--temp-dir={scratch}", "--disable-usage-stats"]
         self.log = (scratch / "head.log").open("w")
         self.process = subprocess.Popen(
