@@ -18,6 +18,8 @@ from facebatch.telemetry.progress import open_progress
 QUIET = open_progress("none")
 LOCAL = RunSpec(executor="local", workers=2, backoff_s=0.01)
 REQUEST = Facts(purpose="system_test", case_id="tests", requester=RequesterFacts(agency="tests"))
+ASKED = ["--request.purpose", "quality_assurance", "--request.case-id", "A", "--request.requester.agency", "unit-4"]
+"""A request on the command line."""
 FOLDER = FieldsSpec(subject_id="folder")
 UNTHRESHOLDED = MatchSpec()
 PEOPLE = 8

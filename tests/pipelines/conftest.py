@@ -2,7 +2,7 @@
 
 from examined import case_world
 from reviewing import assigned, case, fresh, review
-from servers.s3 import ceph, moto
+from servers.s3 import ceph, moto, server
 from worlds import finished, model, searchable, world
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "moto",
     "review",
     "searchable",
+    "server",
     "world",
 ]

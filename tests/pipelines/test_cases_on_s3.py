@@ -18,25 +18,19 @@ from facebatch.errors import ConfigError
 from facebatch.faces.settings import ModelSpec
 from facebatch.governance.retention import class_of
 from facebatch.match.settings import MatchSpec
-from facebatch.pipelines import cases
+from facebatch.pipelines import case_publish, cases
 from facebatch.pipelines.cases import CasesReport
 from facebatch.storage import layout
 from facebatch.storage.links import signed_link
 from facebatch.storage.local import LocalStore
 from facebatch.storage.open import open_store
+from facebatch.storage.store import ObjectStore
 from page import Page
 from pipelines.test_on_s3 import Bucket
 from servers.s3 import Server
 from worlds import LOCAL, QUIET, World
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(params=["moto", pytest.param("ceph", marks=pytest.mark.s3)])
-def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Server:
-    found: Server = request.getfixturevalue(request.param)
-    found.use(monkeypatch)
-    return found
 
 
 @dataclass(frozen=True)
@@ -109,9 +103,17 @@ def test_cases_on_s3_and_their_signed_sheets(server: Server, world: World, model
 
 
 def test_linked_pictures_of_a_signed_sheet_have_links_of_their_own(
-    server: Server, world: World, model: ModelSpec
+    server: Server, world: World, model: ModelSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pictured: list[str] = []
+
+    def noting(store: ObjectStore, key: str, hours: float) -> str:
+        pictured.extend([key] if key.startswith(layout.PICTURES) else [])
+        return signed_link(store, key, hours)
+
+    monkeypatch.setattr(case_publish, "signed_link", noting)
     signed = run(server, world, model, SheetSpec(pictures="linked", links="signed", signed_hours=2))
+    assert len(pictured) == len(set(pictured)) == 4  # a second later a link of the same picture is another one
     [copied] = [link for link in signed.links if f"/{layout.SIGNED_SHEET}?" in link]
     sources = {values["src"] for values in Page(fetch(copied)[1].decode()).each("img")}
     search = urlsplit(copied).path.removesuffix(f"/{layout.SIGNED_SHEET}").rpartition("/")[2]

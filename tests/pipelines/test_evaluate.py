@@ -34,7 +34,7 @@ from facebatch.pipelines.match import MatchReport
 from facebatch.storage.local import LocalStore
 from page import Page
 from searched import material
-from worlds import LOCAL, QUIET, REQUEST
+from worlds import ASKED, LOCAL, QUIET, REQUEST
 
 pytestmark = pytest.mark.integration
 FACES = FaceSpec(detector_size=320)
@@ -298,14 +298,14 @@ def test_a_limit_that_is_not_met_ends_the_run_after_the_report_and_the_verdict(
     _, results = evaluated
     gates = tmp_path / "gates.yaml"
     gates.write_text("fnir_at_fpir:\n  - {fpir: 0.01, fnir_most: 0.5}\nrank_one_miss_most: 0.1\n")
-    where = ["--gallery", str(site.root / "gallery"), "--search", search_of(results), "--report", str(tmp_path / "r")]
-    where += [
-        "--request.purpose",
-        "quality_assurance",
-        "--request.case-id",
-        "A",
-        "--request.requester.agency",
-        "unit 4",
+    where = [
+        "--gallery",
+        str(site.root / "gallery"),
+        "--search",
+        search_of(results),
+        "--report",
+        str(tmp_path / "r"),
+        *ASKED,
     ]
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", *where, "--gate", str(gates), "--publish", "--quiet"])

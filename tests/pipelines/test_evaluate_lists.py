@@ -24,7 +24,7 @@ from facebatch.pipelines.labelled import Material
 from facebatch.storage.local import LocalStore
 from facebatch.storage.settings import S3Spec
 from gallery.small import MODEL, QUIET, Shard, SmallGallery
-from worlds import REQUEST
+from worlds import ASKED, REQUEST
 
 S3 = S3Spec()
 SUBJECTS, LENGTH, PROBES = 10, 4, 16
@@ -319,15 +319,7 @@ def test_lists_without_any_name_make_a_report_too(site: Site) -> None:
 
 def test_the_command_line_takes_files_of_lists(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     path = site.write(site.lists)
-    where = ["--gallery", str(site.root / "gallery"), "--report", str(site.root / "r")]
-    where += [
-        "--request.purpose",
-        "quality_assurance",
-        "--request.case-id",
-        "A",
-        "--request.requester.agency",
-        "unit 4",
-    ]
+    where = ["--gallery", str(site.root / "gallery"), "--report", str(site.root / "r"), *ASKED]
     lists = ["--candidates.uri", str(path), "--candidates.length", str(LENGTH)]
     main(["evaluate", *where, *lists, "--truth", str(site.root / "truth.csv"), "--json"])
     told = json.loads(capsys.readouterr().out)

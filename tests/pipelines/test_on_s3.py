@@ -26,13 +26,6 @@ from worlds import LOCAL, QUIET, REQUEST, World
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture(params=["moto", pytest.param("ceph", marks=pytest.mark.s3)])
-def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Server:
-    found: Server = request.getfixturevalue(request.param)
-    found.use(monkeypatch)
-    return found
-
-
 class Bucket:
     """A prefix of a real bucket with the photos in it, and the configs for the three jobs."""
 

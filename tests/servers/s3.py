@@ -111,3 +111,11 @@ def _with_bucket(endpoint: str, access_key: str, secret_key: str) -> Server:
     client.close()
     host, port = endpoint.removeprefix("http://").split(":")
     return Server(endpoint, (host, int(port)), bucket, access_key, secret_key)
+
+
+@pytest.fixture(params=["moto", pytest.param("ceph", marks=pytest.mark.s3)])
+def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Each of them, with its credentials in the environment."""
+    found: Server = request.getfixturevalue(request.param)
+    found.use(monkeypatch)
+    return found

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from facebatch.pipelines.case_index import RunIndex, indexed, render_index
 from facebatch.pipelines.case_plan import RefusedCase, Setting
@@ -109,7 +109,7 @@ def _put_signed(setting: Setting, folder: ObjectStore, sheet: Sheet) -> None:
     is no file of the run that a digest could be told of: its links are others every time.
     """
     spec = setting.config.sheets
-    link = partial(signed_link, folder, hours=spec.signed_hours)
+    link = cache(partial(signed_link, folder, hours=spec.signed_hours))  # one that is shown twice is fetched once
     folder.put(layout.SIGNED_SHEET, render_sheet(sheet, spec.pictures, link).html)
 
 
