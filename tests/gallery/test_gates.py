@@ -8,7 +8,7 @@ import pytest
 
 from facebatch.gallery.commits import PartFile
 from facebatch.gallery.figures import GateFigure, failed
-from facebatch.gallery.gates import GONE, RATES, GateSpec, gone, new_shards, rates, reconcile
+from facebatch.gallery.gates import RATES, GateSpec, new_shards, rates, reconcile
 from facebatch.gallery.snapshots import SegmentEntry, ShardEntry, Snapshot
 from facebatch.schemas import Outcome
 
@@ -177,51 +177,3 @@ def test_fewer_unreadable_images_than_ever_are_welcome() -> None:
     ]
     found = rates(snapshot([shard("a", {"ok": 1000})]), None, past, SPEC)
     assert verdicts(found)["history.decode_error.new"] is True
-
-
-def gallery_of(templates: int) -> Snapshot:
-    return snapshot([shard("a", {"ok": templates})])
-
-
-@pytest.mark.parametrize(
-    ("lost", "live", "passed"),
-    [
-        *((1, 3, True), (3, 3, True), (5, 8, True), (6, 8, False), (32, 100, True), (33, 100, False)),
-        *((0, 1000, True), (239, 1000, True), (240, 1000, False), (970, 1000, False)),
-    ],
-)
-def test_a_source_that_lost_more_than_chance_makes_of_the_limit_stops_a_night(
-    lost: int, live: int, passed: bool
-) -> None:
-    figure = gone({"s3://in": lost}, gallery_of(live), SPEC)
-    assert (figure.name, figure.passed, figure.count, figure.n) == (GONE, passed, lost, live)
-    assert figure.value == lost / live
-    assert figure.highest is not None
-    assert figure.highest >= SPEC.gone_most
-
-
-def test_what_left_is_told_by_source_with_what_to_do() -> None:
-    lost = {"s3://few": 1, "s3://most": 900, "s3://b": 2, "s3://c": 3, "s3://d": 2}
-    figure = gone(lost, gallery_of(1000), SPEC)
-    assert figure.words == (
-        "908 of 1000 live templates are of images that left their source (90.80%); the limit is 20.00%, by chance "
-        "23.90%; s3://most lost 900, s3://c lost 3, s3://b lost 2 and 2 more sources; look whether the listing is "
-        "whole (prefix, mount, permissions), and if it is, set gates.gone_most to 0.91 for this night"
-    )
-    assert gone(lost, gallery_of(1000), GateSpec(gone_most=0.91)).passed
-
-
-def test_the_limit_is_of_the_live_templates() -> None:
-    head = snapshot([shard("a", {"ok": 1000})], tombstones=(part(900),))
-    figure = gone({"s3://in": 40}, head, SPEC)
-    assert (figure.passed, figure.n) == (False, 100)
-
-
-def test_a_gallery_that_had_nothing_can_lose_nothing() -> None:
-    for parent in (None, gallery_of(0)):
-        figure = gone({}, parent, SPEC)
-        assert (figure.passed, figure.n, figure.words) == (None, 0, "no template was live before")
-
-
-def test_all_may_leave_where_the_setting_says_so() -> None:
-    assert gone({"s3://in": 10_000}, gallery_of(10_000), GateSpec(gone_most=1.0)).passed

@@ -11,7 +11,8 @@ from facebatch.errors import GateError
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import find_commit
 from facebatch.gallery.figures import failed
-from facebatch.gallery.gates import GONE, GateSpec
+from facebatch.gallery.gates import GateSpec
+from facebatch.gallery.losses import WHOLE as GONE
 from facebatch.gallery.purge import purge
 from facebatch.gallery.superseded import settle
 from facebatch.pipelines import reindex
@@ -126,6 +127,25 @@ def test_a_source_that_lost_most_of_its_photos_is_published_only_when_that_is_me
     report = run(world, gates=GateSpec(gone_most=0.88))
     assert (report.published, report.shards_embedded, report.templates) == (True, 0, 1)
     assert gone(world) == (7, 8)
+
+
+def test_a_small_source_that_lost_most_of_its_photos_is_told_by_its_name(world: World) -> None:
+    (listed,) = world.reindex().sources
+    probes = listed.model_copy(update={"uri": str(world.root / "probe-photos")})
+    run(world, sources=(listed, probes))
+    for photo in files(world.root / "probe-photos", "*.jpg")[1:]:
+        photo.unlink()
+    meant = GateSpec(gone_most=1.0, gone_most_of_source=0.1)
+    with pytest.raises(GateError) as told:
+        run(world, sources=(listed, probes), gates=meant)
+    said = " ".join(str(told.value).split())
+    count = snapshots.require_head(gallery(world)).templates - 8
+    assert count > 2
+    assert f"FAILED rate.gone.source: {probes.uri} lost {count - 1} of its {count} templates with their images" in said
+    assert "FAILED rate.gone.whole" not in said
+    assert "for this night" in said
+    report = run(world, sources=(listed, probes), gates=GateSpec(gone_most=1.0, gone_most_of_source=1.0))
+    assert (report.published, report.templates) == (True, 9)
 
 
 def test_a_plan_says_that_the_gate_would_fail_and_writes_nothing(world: World) -> None:

@@ -77,7 +77,8 @@ def test_shards_that_leave_are_set_against_those_that_come(listed: dict[str, int
     head = gallery(THREE)
     said = describe_gone([plan(head, listed)], head, GateSpec())
     assert said["templates_gone_expected"] == expected
-    assert [line.split(":")[0] for line in said["gates_expected_to_fail"]] == ["rate.gone.whole"] * (expected > 500)
+    failing = [line.split(":")[0] for line in said["gates_expected_to_fail"]]
+    assert failing == ["rate.gone.whole"] * (expected > 500) + ["rate.gone.source"] * (expected > 1300)
 
 
 def test_no_more_is_expected_to_leave_than_is_live() -> None:

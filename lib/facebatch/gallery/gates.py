@@ -1,10 +1,8 @@
-"""Gates before a snapshot is published: its counts reconcile, no more images failed than usual, and no source lost most
-of its images. Pure.
+"""Gates before a snapshot is published: its counts reconcile, and no more images failed than usual. Pure.
 
 Nights that failed a gate published nothing, so a history holds only nights that passed.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +27,8 @@ class GateSpec(Spec):
     gone_most: float = Field(default=0.2, ge=0, le=1)
     """Largest share of the gallery's live templates that may leave in one night because their sources no longer have
     the images; what is erased, expires, is replaced or moves under another name does not count."""
+    gone_most_of_source: float = Field(default=0.5, ge=0, le=1)
+    """The same of one source: the largest share of the templates of its own shards."""
     sigmas: float = Field(default=3.0, ge=1, le=10)
     """How far from the gallery's history a rate may be, in standard deviations; also sets the level of the impostor
     and the drift gate (3 = two-sided 0.27 %)."""
@@ -66,10 +66,6 @@ RATES = (
 )
 """Every outcome but ok counts in exactly one of them. A detector that suddenly finds a face everywhere is as wrong as
 one that finds none, so the share without a face is watched on both sides."""
-
-
-GONE = "rate.gone.whole"
-_SOURCES_TOLD = 3
 
 
 def new_shards(snapshot: Snapshot, parent: Snapshot | None) -> tuple[ShardEntry, ...]:
@@ -111,34 +107,19 @@ def rates(snapshot: Snapshot, parent: Snapshot | None, history: History, spec: G
     return tuple(figures)
 
 
-def gone(lost: Mapping[str, int], parent: Snapshot | None, spec: GateSpec) -> GateFigure:
-    """Share of the parent's live templates that leave because their sources no longer have the images, `lost` by URI of
-    the source: a listing that came back short looks like that.
-
-    As in all limits chance may add `sigmas`, which is what lets a small gallery change: with the default limit it may
-    lose all of 3 templates, 5 of 8 and 32 of 100, but only 239 of 1 000.
-    """
-    n = parent.templates if parent else 0
-    if n == 0:
-        return GateFigure(name=GONE, passed=None, words="no template was live before", count=0, n=0)
-    seen = Proportion(count=sum(lost.values()), n=n)
-    said = f"{seen.count} of {n} live templates are of images that left their source ({seen.count / n:.2%})"
-    figure = _within(GONE, seen, spec.gone_most, spec.sigmas, said)
-    if figure.passed:
-        return figure
-    enough = math.ceil(100 * seen.count / n) / 100
-    words = (
-        f"{figure.words}; {_losses(lost)}; look whether the listing is whole (prefix, mount, permissions), and if it "
-        f"is, set gates.gone_most to {enough:.2f} for this night"
+def within(name: str, seen: Proportion, most: float, sigmas: float, said: str) -> GateFigure:
+    """Fails above what chance makes of a rate at the limit, so that one bad image of three stops no night."""
+    value, highest = seen.count / seen.n, most_by_chance(most, seen.n, sigmas)
+    return GateFigure(
+        name=name,
+        passed=tidy(value) <= highest,
+        words=f"{said}; the limit is {most:.2%}, by chance {highest:.2%}",
+        value=value,
+        highest=highest,
+        count=seen.count,
+        n=seen.n,
+        interval=wilson(seen.count, seen.n),
     )
-    return figure.model_copy(update={"words": words})
-
-
-def _losses(lost: Mapping[str, int]) -> str:
-    most = sorted(lost, key=lambda source: (-lost[source], source))
-    told = ", ".join(f"{source} lost {lost[source]}" for source in most[:_SOURCES_TOLD])
-    more = len(most) - _SOURCES_TOLD
-    return told + (f" and {more} more source{'s' * (more != 1)}" if more > 0 else "")
 
 
 def _count(shards: Iterable[ShardEntry], outcomes: frozenset[Outcome]) -> int:
@@ -172,22 +153,7 @@ def _absolute(rate: Rate, scope: str, seen: Proportion, spec: GateSpec) -> GateF
     name = f"rate.{rate.name}.{scope}"
     if seen.n == 0:
         return GateFigure(name=name, passed=None, words=_no_images(scope), count=0, n=0)
-    return _within(name, seen, rate.most(spec), spec.sigmas, _say(rate, scope, seen))
-
-
-def _within(name: str, seen: Proportion, most: float, sigmas: float, said: str) -> GateFigure:
-    """Fails above what chance makes of a rate at the limit, so that one bad image of three stops no night."""
-    value, highest = seen.count / seen.n, most_by_chance(most, seen.n, sigmas)
-    return GateFigure(
-        name=name,
-        passed=tidy(value) <= highest,
-        words=f"{said}; the limit is {most:.2%}, by chance {highest:.2%}",
-        value=value,
-        highest=highest,
-        count=seen.count,
-        n=seen.n,
-        interval=wilson(seen.count, seen.n),
-    )
+    return within(name, seen, rate.most(spec), spec.sigmas, _say(rate, scope, seen))
 
 
 def _compared(rate: Rate, scope: str, seen: Proportion, history: History, spec: GateSpec) -> GateFigure:

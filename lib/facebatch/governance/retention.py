@@ -49,7 +49,8 @@ class RetentionSpec(Spec):
     probe_templates_days: Days | None = None
     """Templates of the probes and their blocks."""
     candidate_lists_days: Days | None = None
-    """Lists, cells, outcomes, the authorisation, and the certificate."""
+    """Lists, cells, outcomes, the authorisation, and the certificate. And of a case that was refused the record of
+    that, from the refusal on; its sheet goes when other sheets do."""
     leads_days: Days | None = None
     audit_days: Days | None = None
     """Shortest that audit events must be kept, told in every plan. They are never deleted: without its first events a
@@ -97,7 +98,8 @@ class SearchState:
     """A search as far as retention is concerned. Times are aware UTC."""
 
     decided_at: datetime | None
-    """By its certificate, or by its request where it has none; None: nobody recorded it."""
+    """By its certificate, or by its request where it has none, or when its case was refused; None: nobody recorded
+    it."""
     written_at: datetime | None
     """When something was last written in its folder; None: the store does not tell."""
     obligations: Obligations = field(default_factory=Obligations)
@@ -113,11 +115,13 @@ class SearchState:
     """Deletions that were begun, and may have been killed."""
     certified: bool = True
     """Whether it has or had a certificate; without `decided_at` it had none."""
+    denied: bool = False
+    """Whether its case was refused and nothing was searched. Nothing obliges, as there are no candidates."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether it has or had its certificate: it is not running, and nothing resumes it."""
-        return self.certified and self.decided_at is not None
+        """Whether it has or had its certificate, or was refused: it is not running, and nothing resumes it."""
+        return self.decided_at is not None and (self.certified or self.denied)
 
 
 def class_of(key: str) -> ObjectClass:

@@ -10,6 +10,7 @@ from facebatch.gallery.commits import ShardCommit, find_commit, read_part
 from facebatch.pipelines.auditing import record_decision, record_search
 from facebatch.pipelines.case_embedding import CaseLeave, CaseProbe, EmbedCasesTask, case_memory
 from facebatch.pipelines.case_plan import CaseRowsSpec, PlannedCase, RefusedCase, Setting, renew
+from facebatch.pipelines.case_refusal import put_refusal
 from facebatch.pipelines.case_scan import scan_cases
 from facebatch.pipelines.people import count_people
 from facebatch.pipelines.retention_deleted import require_undeleted
@@ -100,8 +101,8 @@ def embed_cases(
 
 
 def recorded(setting: Setting, refused: RefusedCase) -> RefusedCase:
-    """A refusal, in the audit chain."""
-    record_decision(setting.gallery, refused.decision, refused=True)
+    """A refusal, in the audit chain and then beside where its sheet will be."""
+    put_refusal(setting, refused, record_decision(setting.gallery, refused.decision, refused=True))
     return refused
 
 

@@ -44,7 +44,7 @@ from facebatch.pipelines.reindex_dates import examine
 from facebatch.pipelines.reindex_describe import describe
 from facebatch.pipelines.reindex_erase import Wanted, day_of, erase
 from facebatch.pipelines.reindex_gates import judge
-from facebatch.pipelines.reindex_gone import gone_figure
+from facebatch.pipelines.reindex_gone import gone_figures
 from facebatch.pipelines.reindex_plan import (
     Listing,
     SourcePlan,
@@ -157,8 +157,8 @@ def _publish(job: Job, builder: Builder, held: Held) -> Ended:
             snapshots.check_not_overtaken(store, job.since, head, listing.source)
         planned = next_snapshot(head, content, job.card)
         compared = figures(head, planned, job.change, job.canaries, builder)
-        left = gone_figure(builder, head, shards, job.wanted)
-        judged = judge(builder, planned, head, job.canaries, (left, *job.known, *compared))
+        left = gone_figures(builder, head, shards, job.wanted)
+        judged = judge(builder, planned, head, job.canaries, (*left, *job.known, *compared))
         builder.watch.lap("gates")
         require_passed(Ended("failed", judged, head, content, judged.created_at), builder, job.reports)
         return judged, (head, content)

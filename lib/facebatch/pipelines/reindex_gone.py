@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facebatch.gallery.figures import GateFigure, failed
-from facebatch.gallery.gates import GateSpec, gone
+from facebatch.gallery.gates import GateSpec
 from facebatch.gallery.gone import Asked, count_gone
+from facebatch.gallery.losses import losses
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.pipelines.reindex_erase import Wanted
 from facebatch.pipelines.reindex_plan import SourcePlan
 from facebatch.pipelines.reindex_segments import Builder
 
 
-def gone_figure(builder: Builder, head: Snapshot | None, shards: Sequence[ShardEntry], wanted: Wanted) -> GateFigure:
-    """The figure of the gate on what left; `shards` are as `count_gone` wants them, which says what is read."""
+def gone_figures(
+    builder: Builder, head: Snapshot | None, shards: Sequence[ShardEntry], wanted: Wanted
+) -> tuple[GateFigure, ...]:
+    """The figures of the gates on what left; `shards` are as `count_gone` wants them, which says what is read."""
     asked = Asked(wanted.request, wanted.as_of)
     lost = count_gone(builder.store, head, shards, asked) if head else {}
-    return gone(lost, head, builder.config.gates)
+    return losses(lost, head, builder.config.gates)
 
 
 def describe_gone(plans: Sequence[SourcePlan], head: Snapshot | None, spec: GateSpec) -> Mapping[str, Any]:
@@ -33,10 +36,9 @@ def describe_gone(plans: Sequence[SourcePlan], head: Snapshot | None, spec: Gate
         room -= count
         if count:
             lost[plan.listing.source] = count
-    figure = gone(lost, head, spec)
     return {
         "templates_gone_expected": sum(lost.values()),
-        "gates_expected_to_fail": tuple(f"{seen.name}: {seen.words}" for seen in failed([figure])),
+        "gates_expected_to_fail": tuple(f"{seen.name}: {seen.words}" for seen in failed(losses(lost, head, spec))),
     }
 
 

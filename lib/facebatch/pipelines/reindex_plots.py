@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from facebatch.charts import COLOURS, Chart, chart
-from facebatch.gallery import drift
-from facebatch.gallery.gates import GONE, RATES
+from facebatch.gallery import drift, losses
+from facebatch.gallery.gates import RATES
 from facebatch.match import mates, strangers
 from facebatch.pipelines import canary_photos
 from facebatch.pipelines.reindex_history import Gate, Point
@@ -19,7 +19,8 @@ _VALUE, _LIMIT, _USUAL = COLOURS[0], COLOURS[1], COLOURS[2]
 _CAPTIONS: Final = {
     **{f"{rate.name}.new": f"New and changed images that {rate.words}" for rate in RATES},
     **{f"{rate.name}.whole": f"Images of the whole gallery that {rate.words}" for rate in RATES},
-    GONE.removeprefix("rate."): "Live templates whose images left their source",
+    losses.WHOLE.removeprefix("rate."): "Live templates whose images left their source",
+    losses.SOURCE.removeprefix("rate."): "Templates whose images left, of the source that lost most",
     mates.NAME: "Mated canaries that find their subject",
     strangers.NAME: "Impostor canaries with a candidate at the threshold",
     drift.NAME: "Distance of new templates' similarities from earlier ones",

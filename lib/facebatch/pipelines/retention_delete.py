@@ -26,7 +26,7 @@ from facebatch.storage.store import ObjectStore
 from facebatch.telemetry.progress import Progress
 
 DELETED_AT_ONCE = 16
-_LAST = (layout.REQUEST, layout.SEARCH_MANIFEST, layout.REVOCATION, layout.AUTHORISATION)
+_LAST = (layout.REFUSAL, layout.REQUEST, layout.SEARCH_MANIFEST, layout.REVOCATION, layout.AUTHORISATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,8 @@ def _record_of(stored: StoredSearch, due: DueObjects) -> Deleted:
         pending_until=None if state.authorised_at else state.pending_until,
         retain_probe_days=state.obligations.retain_probe_days,
         retain_candidates_days=state.obligations.retain_candidates_days,
-        certified=state.is_finished,
+        certified=state.is_finished and not state.denied,
+        denied=state.denied,
     )
 
 

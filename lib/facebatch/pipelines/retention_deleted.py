@@ -38,6 +38,8 @@ class Deleted(Spec):
     """Of the search; None: nobody recorded it."""
     certified: bool = True
     """Whether it had a certificate. Earlier releases recorded no `decided_at` where it had none."""
+    denied: bool = False
+    """Whether its case was refused, and nothing was searched."""
     gallery: str | None = None
     snapshot: int | None = None
     images: int | None = None

@@ -1,5 +1,5 @@
-"""What is known of a search: by its certificate, else by its request, else by the record of a deletion, else, where a
-case was refused, by that.
+"""What is known of a search: by its certificate, else by its request, else by the record that its case was refused, else
+by the record of a deletion.
 """
 
 from collections.abc import Mapping
@@ -54,8 +54,17 @@ class Certificate(Begun):
     probes: int
 
 
-class RefusedCase(Part):
-    """The record of a case; one that was refused has nothing else."""
+class Refusal(Part):
+    """The record of a case that was refused, and of which nothing was searched."""
+
+    case: str
+    at: AwareDatetime
+    gallery: str
+    snapshot: int
+
+
+class ShownCase(Part):
+    """What a sheet shows, as a record; by earlier releases a refused case has nothing else."""
 
     case_id: str
     made_at: AwareDatetime | None = None
@@ -82,6 +91,8 @@ class Known:
     pending_until: datetime | None = None
     obligations: Obligations = field(default_factory=Obligations)
     certified: bool = False
+    denied: bool = False
+    """Whether its case was refused, and nothing was searched."""
 
 
 def read_known(search: ObjectStore, records: Mapping[ObjectClass, Deleted]) -> Known:
@@ -95,12 +106,15 @@ def read_known(search: ObjectStore, records: Mapping[ObjectClass, Deleted]) -> K
     begun = find(search, layout.REQUEST, Begun)
     if begun is not None:
         return _known(begun, _about(begun, None, None), certified=False)
+    denied = find(search, layout.REFUSAL, Refusal)
+    if denied is not None:
+        return Known(About(denied.gallery, denied.snapshot, case=denied.case), denied.at, denied=True)
     record = records.get("candidate_lists") or next(iter(records.values()), None)
     if record is not None:
         return _recorded(record)
-    refused = find(search, layout.CASE, RefusedCase)
-    if refused is not None:
-        return Known(About(case=_case(refused.case_id)), refused.made_at)
+    shown = find(search, layout.CASE, ShownCase)
+    if shown is not None:
+        return Known(About(case=_case(shown.case_id)), shown.made_at)
     return Known()
 
 
@@ -121,6 +135,7 @@ def _recorded(record: Deleted) -> Known:
             retain_probe_days=record.retain_probe_days, retain_candidates_days=record.retain_candidates_days
         ),
         certified=record.certified and record.decided_at is not None,
+        denied=record.denied,
     )
 
 

@@ -116,6 +116,7 @@ def _read(results: Results, search_id: str, objects: Mapping[ObjectClass, Sequen
         revoked_at=authorised.revoked_at,
         begun={name: record.due for name, record in records.items()},
         certified=known.certified,
+        denied=known.denied,
     )
     return StoredSearch(search_id, state, known.about, objects)
 

@@ -26,7 +26,7 @@ _FILE = ModelFile("recognition", Path("none"), "0" * 64, "arcface")
 CARD = ModelCard("synthetic", 4, 112, _FILE, _FILE, "CC0-1.0", False, FINGERPRINT)
 _RUN = RunSpec(executor="ray", address="simulated", attempts=2, backoff_s=0.0)
 _SEGMENTS = IndexSpec(kind="Flat", segment_rows=5)
-_GATES = GateSpec(gone_most=1.0)
+_GATES = GateSpec(gone_most=1.0, gone_most_of_source=1.0)
 """Sources lose what they like."""
 
 
