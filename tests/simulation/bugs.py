@@ -63,10 +63,21 @@ def refused_is_lost(patch: pytest.MonkeyPatch) -> None:
 def recorded_afterwards(patch: pytest.MonkeyPatch) -> None:
     """A snapshot is put first, and recorded in the audit chain then."""
 
-    def put(store: ObjectStore, head: Snapshot | None, snapshot: Snapshot) -> Snapshot:
+    def put(store: ObjectStore, held: Held, head: Snapshot | None, snapshot: Snapshot) -> Snapshot:
         published = snapshots.publish(store, snapshot)
         record_publish(store, head, snapshot)
         return published
+
+    edges.replace(patch, [(put_next, put)])
+
+
+def looked_at_lease_early(patch: pytest.MonkeyPatch) -> None:
+    """A run sees that its lease lasts, records its snapshot in the audit chain, and then puts it."""
+
+    def put(store: ObjectStore, held: Held, head: Snapshot | None, snapshot: Snapshot) -> Snapshot:
+        held.require()
+        record_publish(store, head, snapshot)
+        return snapshots.publish(store, snapshot)
 
     edges.replace(patch, [(put_next, put)])
 
@@ -202,6 +213,7 @@ PROTOCOL = (
     commit_before_parts,
     overtaken,
     recorded_afterwards,
+    looked_at_lease_early,
     blind_event,
     no_grace,
     files_before_documents,

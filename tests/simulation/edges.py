@@ -22,7 +22,7 @@ from uuid import uuid4
 import pytest
 
 from facebatch.gallery import leases
-from facebatch.gallery.holders import this_process
+from facebatch.gallery.holders import Holder, is_gone, this_process
 from facebatch.governance.audit import open_event
 from facebatch.spec import Spec
 from facebatch.storage import documents
@@ -73,7 +73,8 @@ def install(patch: pytest.MonkeyPatch, stage: Stage[Any], memory: int) -> None:
         (ThreadPoolExecutor, OneAfterAnother),
         (socket, SimpleNamespace(gethostname=lambda: "a machine")),
         (getpid, lambda: 1),
-        (this_process, _untold),
+        (this_process, lambda: _this_process(stage)),
+        (is_gone, lambda holder: _is_gone(stage, holder)),
         (require_put_if_absent, _honest),
     )
     replace(patch, outside)
@@ -113,8 +114,17 @@ def collecting_seldom() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _untold() -> None:
-    """Of no process is it certain that it is gone, as on a system that does not tell."""
+def _this_process(stage: Stage[Any]) -> Holder | None:
+    """One that is simulated; all of a schedule run on one machine, which was started for it."""
+    actor = running()
+    return None if actor is None else Holder(machine=f"of schedule {stage.world.seed}", pid=actor.number, started=0)
+
+
+def _is_gone(stage: Stage[Any], holder: Holder | None) -> bool:
+    here = _this_process(stage)
+    if holder is None or here is None or holder.machine != here.machine:
+        return False
+    return all(actor.number != holder.pid for actor in _scheduler(stage).alive)
 
 
 def _honest(store: ObjectStore) -> None:

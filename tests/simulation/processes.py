@@ -42,7 +42,20 @@ class Host(Protocol):
 class Actor:
     """One simulated process: runs `body` from its first `go_on` to its end, or to its death."""
 
-    __slots__ = ("_body", "_stack", "born", "crashed", "dead", "due", "name", "pace", "ready", "scheduler", "threads")
+    __slots__ = (
+        "_body",
+        "_stack",
+        "born",
+        "crashed",
+        "dead",
+        "due",
+        "name",
+        "number",
+        "pace",
+        "ready",
+        "scheduler",
+        "threads",
+    )
 
     def __init__(self, scheduler: Host, name: str, body: Callable[[], None], pace: float) -> None:
         self._body: Callable[[], None] | None = body
@@ -50,6 +63,8 @@ class Actor:
         """While it is alive and has begun."""
         self.scheduler = scheduler
         self.name = name
+        self.number = 0
+        """Of all processes of its scheduler, from 1."""
         self.pace = pace
         """Weight in the choice of who is next."""
         self.born = scheduler.seconds

@@ -67,6 +67,7 @@ class Scheduler:
         self._skipped = 0.0
         """Seconds in which nobody made a step."""
         self._actors: list[Actor] = []
+        self._spawned = 0
         self.ended = 0
         """Processes that have ended or were killed."""
         self._waiting = 0
@@ -121,6 +122,8 @@ class Scheduler:
     def spawn(self, name: str, body: Callable[[], None]) -> Actor:
         """A new process; one in four is ten times slower than others."""
         actor = Actor(self, name, body, 1.0 if self._draw() < 0.75 else 0.1)
+        self._spawned += 1
+        actor.number = self._spawned
         self._actors.append(actor)
         return actor
 

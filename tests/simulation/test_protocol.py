@@ -41,6 +41,7 @@ CLEANING = (
 DEEP = (
     (bugs.no_grace, _MISSING),
     (bugs.lapsed_lease_renewed, _MISSING),
+    (bugs.looked_at_lease_early, _MISSING),
     (bugs.pin_after_look, r"snapshot \d+, pinned as .*, is gone"),
     (bugs.copies_forgotten, r"snapshot \d+, pinned as .*, is gone"),
 )
@@ -52,7 +53,7 @@ def named(value: object) -> str:
 
 
 @pytest.mark.timeout(120 * FACTOR)
-def test_no_schedule_breaks_a_rule_and_together_they_hold_what_is_to_be_tried() -> None:
+def test_no_schedule_breaks_a_rule_and_together_they_hold_what_is_to_be_tried(caplog: pytest.LogCaptureFixture) -> None:
     seen: Counter[str] = Counter()
     with playing() as theatre:
         for seed in range(FACTOR * MANY):
@@ -66,6 +67,7 @@ def test_no_schedule_breaks_a_rule_and_together_they_hold_what_is_to_be_tried() 
         *("pinner put-if-absents pins", "pinner deletes pins", "orphan put-if-absents commits"),
         *("embed put-if-absents snapshots", "rollback put-if-absents snapshots", "two sources"),
     }
+    assert "is gone, so its lease ends in 300 seconds" in caplog.text
 
 
 @pytest.mark.parametrize(("plant", "words"), WRITING, ids=named)

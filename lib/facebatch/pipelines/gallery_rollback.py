@@ -67,8 +67,7 @@ def run(store: ObjectStore, to: int, spec: RollbackSpec, *, dry_run: bool = Fals
     with writing(store, "gallery rollback") as held:
         head = snapshots.require_head(store)
         report, snapshot = _roll_back(store, head, to, spec, dry_run=False)
-        held.require()
-        put_next(store, head, snapshot)
+        put_next(store, held, head, snapshot)
         return report
 
 

@@ -198,5 +198,4 @@ def _publish(
     if head.segments == segments:
         return head, False
     snapshot = head.model_copy(update={**snapshots.next_number(head), "segments": segments})
-    held.require()
-    return put_next(store, head, snapshot), True
+    return put_next(store, held, head, snapshot), True

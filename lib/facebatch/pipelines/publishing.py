@@ -30,13 +30,16 @@ def publish_next(
         snapshot, content = compose(head)
         if snapshot is None:
             return head or snapshots.require_head(store), False, content
-        held.require()
         with suppress(StaleError):
-            return put_next(store, head, snapshot), True, content
+            return put_next(store, held, head, snapshot), True, content
     raise StaleError(f"{store.uri}: the head keeps moving; run the same command again")
 
 
-def put_next(store: ObjectStore, head: Snapshot | None, snapshot: Snapshot) -> Snapshot:
-    """Record that a snapshot is about to follow `head`, and put it. StaleError when another run was first."""
+def put_next(store: ObjectStore, held: Held, head: Snapshot | None, snapshot: Snapshot) -> Snapshot:
+    """Record that a snapshot is about to follow `head`, and put it. StaleError when another run was first,
+    RetryableError when the lease ran out.
+    """
+    held.require()
     record_publish(store, head, snapshot)
+    held.require()  # again: a collection may begin as soon as the lease has ended, and recording took some requests
     return snapshots.publish(store, snapshot)

@@ -105,6 +105,8 @@ def _jobs(world: FastWorld) -> Iterator[tuple[str, Job]]:
         yield f"embed {letter} {number}", embed_job(world, f"memory://{letter}")
     if shape.collects:
         yield "gc", collector_job(world, shape.grace)
+    if shape.collects_twice:
+        yield "gc beside it", collector_job(world, shape.grace)
     yield from bystander_jobs(world, shape, world.written)
 
 

@@ -44,6 +44,8 @@ class Shape(Bystanders):
     stay: float
     """Chance that the same process goes on."""
     faults: Faults
+    collects_twice: bool = False
+    """Whether two collections begin in the same night."""
 
 
 PASTS = 8
@@ -96,6 +98,7 @@ def _collecting(draw: Callable[[], float]) -> Shape:
         page=3 if draw() < 0.05 else 1000,
         stay=_pick(draw, (0.6, 0.85, 0.95)),
         faults=_slow_machines(draw),
+        collects_twice=draw() < 0.2,
     )
 
 
