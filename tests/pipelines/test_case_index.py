@@ -7,8 +7,11 @@ import pytest
 
 from facebatch.errors import ConfigError
 from facebatch.pipelines.case_index import IndexedCase, RunIndex, indexed, render_index
+from facebatch.pipelines.case_index_record import IndexRecord, brought_up
+from facebatch.pipelines.case_run import RunEntry
 from facebatch.review.sheet import Standing
 from facebatch.schemas import Outcome
+from facebatch.storage.documents import dump, load
 from page import Page
 from sheets import AT, EVIL, drawn, odd, refused, searched, several, sheet, standing
 
@@ -93,6 +96,39 @@ def test_links_may_be_signed_and_their_secret_is_not_printed() -> None:
 def test_links_of_other_schemes_are_refused(link: str) -> None:
     with pytest.raises(ConfigError, match=f"search {CASES[0].search_id} is no relative path"):
         render_index(RUN, {CASES[0].search_id: link})
+
+
+def test_the_page_is_made_from_its_record_alone() -> None:
+    record = IndexRecord(run=RUN, links=LINKS)
+    read = load(IndexRecord, dump(record), origin="index.json")
+    assert read == record
+    assert read.page() == render_index(RUN, LINKS)
+
+
+def test_counts_and_links_follow_what_is_left_of_the_searches() -> None:
+    first, refused_one, other, *_ = CASES
+    entries = [
+        entry_of(first, erasures=1),
+        entry_of(refused_one, files={"sheet.html": ""}, with_candidates=0, candidates=0),
+    ]
+    entries.append(entry_of(other, deleted=("sheets",), candidates=other.candidates))
+    found = brought_up(IndexRecord(run=RUN, links=LINKS), entries)
+    cases = {case.search_id: case for case in found.run.cases}
+    assert cases[first.search_id] == replace(first, listed=1, candidates=2, erasures=1)
+    assert cases[refused_one.search_id] == refused_one
+    assert cases[other.search_id] == replace(other, listed=1, news=1, deleted=True)
+    assert found.links == {refused_one.search_id: LINKS[refused_one.search_id]}
+    assert [cases[each.search_id] for each in CASES[3:]] == list(CASES[3:])
+    said = Page(found.page().decode()).words
+    assert "people erased since sheet deleted" in said
+    assert said.count("deleted by retention") == 1
+    assert brought_up(found, entries) == found
+
+
+def entry_of(case: IndexedCase, **changes: object) -> RunEntry:
+    """What the manifest of the run tells of it."""
+    told = {"case": "c" * 24, "search_id": case.search_id, "status": "searched", "probes": case.probes, "outcomes": {}}
+    return RunEntry.model_validate({**told, "with_candidates": 1, "candidates": 2, "files": {}, **changes})
 
 
 def test_a_run_without_cases_says_so() -> None:

@@ -129,9 +129,9 @@ def test_a_refused_case_has_a_sheet_with_reasons_and_nothing_of_it_is_read(desk:
     [run] = [info.key for info in desk.results.list("runs/") if info.key.endswith("manifest.json")]
     entries = {entry["case"]: entry for entry in json.loads(desk.results.get(run))["searches"]}
     denied = entries[case_digest("denied")]
-    assert (denied["status"], sorted(denied["files"])) == ("refused", ["case.json", "sheet.html"])
+    assert (denied["status"], sorted(denied["files"])) == ("refused", ["case.json", "refusal.json", "sheet.html"])
     stored = sorted(info.key for info in folder(desk, denied["search_id"]).list())
-    assert stored == ["case.json", "sheet.html"]
+    assert stored == ["case.json", "refusal.json", "sheet.html"]
     page = folder(desk, denied["search_id"]).get("sheet.html").decode()
     assert "No tests here" in page or "no tests here" in page
     assert "§ 1" in page

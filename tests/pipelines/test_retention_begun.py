@@ -1,4 +1,4 @@
-"""A search that is not finished is known by the request that was stored when it began."""
+"""A search that is not finished is known by the request that it began with, a refused case by its refusal."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from facebatch.pipelines.retention_authorise import Authorisation, put_authorisation
+from facebatch.pipelines.retention_cases import ClosedCase, put_closed
 from facebatch.pipelines.retention_deleted import read_deleted
 from facebatch.pipelines.retention_holds import case_digest
 from facebatch.pipelines.retention_survey import read_search
 from facebatch.storage import layout
+from facebatch.storage.documents import canonical
 from facebatch.storage.local import LocalStore
 from retained import CASE, NOW, Retained, days_ago, records
 
@@ -81,7 +83,80 @@ def test_its_request_goes_before_its_certificate_so_that_it_never_seems_unfinish
     assert layout.REQUEST not in past.keys(search)
 
 
-def test_a_refused_case_is_known_by_its_record(past: Retained) -> None:
+def refuse(past: Retained, number: int = 3, day: int = 1) -> str:
+    """A case that policy refused in May, as `cases` leaves it."""
+    search = f"{number:024x}"
+    told = {"case": case_digest(CASE), "at": f"2026-05-{day:02}T00:00:00Z", "gallery": past.gallery, "snapshot": 4}
+    past.results.folder(search).put(layout.REFUSAL, canonical(told | {"search_id": search, "more": 1}))
+    past.results.folder(search).put(layout.CASE, canonical({"case_id": CASE, "made_at": told["at"]}))
+    past.results.folder(search).put(layout.SHEET, b"<html>")
+    return search
+
+
+def test_a_refused_case_is_known_by_its_refusal(past: Retained) -> None:
+    stored = read_search(past.results, refuse(past))
+    assert (stored.about.case, stored.about.gallery, stored.about.snapshot) == (case_digest(CASE), past.gallery, 4)
+    assert stored.state.decided_at == NOW.replace(month=5, day=1, hour=0)
+    assert (stored.state.is_finished, stored.state.denied, stored.state.certified) == (True, True, False)
+
+
+def test_a_refused_case_has_the_days_of_lists_since_the_refusal_and_is_never_unfinished(past: Retained) -> None:
+    search = refuse(past)
+    plan = past.plan(NOW + timedelta(days=900))
+    assert (plan.due, plan.unfinished) == ((), 0)
+    end = NOW.replace(month=5, day=15, hour=0)
+    assert past.plan(end - timedelta(days=1), candidate_lists_days=14).due == ()
+    report = past.delete(end, candidate_lists_days=14)
+    assert {(due.object_class, due.reason, due.since) for due in report.deleted} == {
+        ("sheets", "clock", end),
+        ("candidate_lists", "clock", end),
+    }
+    assert past.keys(search) == records("sheets", "candidate_lists")
+    record = read_deleted(past.results.folder(search))["candidate_lists"]
+    assert (record.denied, record.certified, record.gallery) == (True, False, past.gallery)
+
+
+def test_what_is_left_of_a_refused_case_is_known_for_what_it_is(past: Retained) -> None:
+    search = refuse(past)
+    past.delete(candidate_lists_days=14)
+    past.results.folder(search).put("outcomes.parquet", b"x")
+    state = read_search(past.results, search).state
+    assert (state.denied, state.is_finished) == (True, True)
+
+
+def test_a_refused_case_waits_for_its_case_to_be_closed_where_others_do(past: Retained) -> None:
+    refuse(past)
+    settings = {"candidate_lists_days": 14, "starts": "case_close"}
+    plan = past.plan(**settings)
+    assert (plan.due, plan.cases_open) == ((), 1)
+    put_closed(past.store, ClosedCase(case=case_digest(CASE), on=days_ago(20).date(), by="unit 1", at=NOW))
+    assert [due.object_class for due in past.plan(**settings).due] == ["sheets", "candidate_lists"]
+
+
+def test_a_hold_of_its_case_keeps_a_refused_one(past: Retained) -> None:
+    search = refuse(past)
+    before = past.keys(search)
+    past.hold(case="another")
+    assert len(past.plan(candidate_lists_days=14).due) == 2
+    past.hold("own", case=CASE)
+    report = past.delete(candidate_lists_days=14)
+    assert (report.deleted, past.keys(search)) == ((), before)
+    assert [(held.search_id, held.holds) for held in report.plan.held] == [(search, ("own",))]
+
+
+def test_its_refusal_goes_last_so_that_it_never_seems_to_be_something_else(
+    past: Retained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = refuse(past)
+    gone: list[str] = []
+    delete = LocalStore.delete
+    monkeypatch.setattr(LocalStore, "delete", lambda store, key: (gone.append(key), delete(store, key))[1])
+    past.delete(candidate_lists_days=14)
+    assert gone[-1] == layout.REFUSAL
+    assert search not in str(gone)
+
+
+def test_by_an_earlier_release_a_refused_case_is_known_by_what_its_sheet_shows(past: Retained) -> None:
     search = f"{3:024x}"
     folder = past.results.folder(search)
     folder.put(layout.CASE, b'{"case_id": "%s", "made_at": "2026-05-01T00:00:00Z", "more": 1}' % CASE.encode())

@@ -42,6 +42,10 @@ class IndexedCase:
     """Rules that refuse the case; 0: it is allowed."""
     news: int | None
     """Of a standing case that was searched before: how many things are new; None: of every other case."""
+    erasures: int = 0
+    """How often people were erased from its results: the counts are of who is left."""
+    deleted: bool = False
+    """Whether retention deleted some of its results; the counts are from before that."""
 
     @property
     def probes(self) -> int:

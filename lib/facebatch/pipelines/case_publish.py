@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
-from facebatch.pipelines.case_index import RunIndex, indexed, render_index
+from facebatch.pipelines.case_index import RunIndex, indexed
+from facebatch.pipelines.case_index_record import IndexRecord, brought_up
 from facebatch.pipelines.case_plan import RefusedCase, Setting
 from facebatch.pipelines.case_record import record_of
 from facebatch.pipelines.case_results import refused_sheet, sheet_of
-from facebatch.pipelines.case_run import INDEX, RUN_MANIFEST, RunEntry, RunManifest
+from facebatch.pipelines.case_run import INDEX, INDEX_RECORD, RUN_MANIFEST, RunEntry, RunManifest
 from facebatch.pipelines.case_search import SearchedCase
 from facebatch.pipelines.case_sheet import render_sheet
 from facebatch.pipelines.case_tables import read_tables
 from facebatch.pipelines.result_erased import erasures
+from facebatch.pipelines.retention_deleted import read_deleted
 from facebatch.pipelines.retention_holds import case_digest
 from facebatch.review.sheet import Sheet
 from facebatch.storage import layout
@@ -58,8 +60,11 @@ def publish_run(
             bar.advance(1)
     entries = tuple(each.entry for each in written)
     run = canonical_digest([[entry.search_id, entry.status] for entry in entries])[:ID_LENGTH]
-    page = render_index(_index(setting, run, [each.sheet for each in written]), _links(setting, results, written))
+    shown = _index(setting, run, [each.sheet for each in written])
+    record = brought_up(IndexRecord(run=shown, links=_links(setting, results, written)), entries)
+    page = record.page()
     results.put(layout.case_run(run, INDEX), page)
+    results.put(layout.case_run(run, INDEX_RECORD), dump(record))
     manifest = RunManifest(
         run=run,
         gallery=setting.gallery.uri,
@@ -85,6 +90,7 @@ def _write_case(setting: Setting, each: SearchedCase | RefusedCase) -> _Written:
     files: dict[str, str] = {}
     if isinstance(each, RefusedCase):
         sheet = refused_sheet(setting, each)
+        files[layout.REFUSAL] = digest(folder.get(layout.REFUSAL))
     else:
         sheet = sheet_of(setting, each, read_tables(folder, each.manifest))
         files[layout.SEARCH_MANIFEST] = digest(folder.get(layout.SEARCH_MANIFEST))
@@ -97,7 +103,7 @@ def _write_case(setting: Setting, each: SearchedCase | RefusedCase) -> _Written:
     for key, data in stored.items():
         folder.put(key, data)
         files[key] = digest(data)
-    entry = _entry(sheet, isinstance(each, RefusedCase), files, erasures(folder))
+    entry = _entry(sheet, isinstance(each, RefusedCase), files, folder)
     if setting.config.sheets.links == "relative" or not rendered.files:
         return _Written(sheet, entry, layout.SHEET)
     _put_signed(setting, folder, sheet)
@@ -113,7 +119,7 @@ def _put_signed(setting: Setting, folder: ObjectStore, sheet: Sheet) -> None:
     folder.put(layout.SIGNED_SHEET, render_sheet(sheet, spec.pictures, link).html)
 
 
-def _entry(sheet: Sheet, refused: bool, files: Mapping[str, str], erased: int) -> RunEntry:
+def _entry(sheet: Sheet, refused: bool, files: Mapping[str, str], folder: ObjectStore) -> RunEntry:
     return RunEntry(
         case=case_digest(sheet.case_id),
         search_id=sheet.search_id,
@@ -123,7 +129,8 @@ def _entry(sheet: Sheet, refused: bool, files: Mapping[str, str], erased: int) -
         with_candidates=sum(bool(probe.candidates) for probe in sheet.probes),
         candidates=sum(len(probe.candidates) for probe in sheet.probes),
         files=dict(sorted(files.items())),
-        erasures=erased,
+        erasures=erasures(folder),
+        deleted=tuple(read_deleted(folder)),
     )
 
 

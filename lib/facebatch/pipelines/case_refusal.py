@@ -1,6 +1,5 @@
-"""What is kept of a case that was refused, beside its sheet: who asked for what, when, under which packs, and what refused
-it. Nothing of a probe was read for it. The audit chain has the same as an event; by this record retention and holds
-know whose folder it is.
+"""What is kept of a case that was refused, beside its sheet: who asked for what, when, under which packs, and what
+refused it. The audit chain has the same as an event; by this record retention and holds know whose folder it is.
 """
 
 from pydantic import AwareDatetime
@@ -32,9 +31,8 @@ class CaseRefusal(Spec):
     event_id: str
     """Of the audit event that tells of it."""
     search_id: str
-    """Of the folder that it lies in. Where a search was refused when it had begun, what it left is in the search's own
-    folder, with the request.
-    """
+    """Of the folder that it lies in. What a search left that was refused after it had begun is in a folder of its own,
+    with the request."""
     case: str
     """Digest of the id of the case."""
     at: AwareDatetime

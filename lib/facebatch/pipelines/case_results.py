@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from facebatch.evaluate.words import plural
+from facebatch.governance.denial import Denial
 from facebatch.governance.facts import Facts
 from facebatch.governance.policy import Decision
 from facebatch.pipelines.case_banner import banner_lines
@@ -13,6 +14,9 @@ from facebatch.pipelines.case_search import SearchedCase
 from facebatch.pipelines.case_tables import CaseTables
 from facebatch.pipelines.people import People
 from facebatch.review.sheet import RequestFact, Sheet, Standing
+
+_NO_PACK = ("facebatch.kept", "no policy pack denies it: settings, probes, gallery or authorisation do not allow it")
+"""Rule and citation of what is refused by none."""
 
 
 def sheet_of(setting: Setting, searched: SearchedCase, tables: CaseTables) -> Sheet:
@@ -36,7 +40,7 @@ def refused_sheet(setting: Setting, refused: RefusedCase) -> Sheet:
         search_id=refused.search_id,
         made_at=refused.decision.at,
         probes=tuple(map(unread_probe, refused.case.probes)),
-        denied=refused.decision.denials,
+        denied=refused.decision.denials or (Denial(*_NO_PACK, refused.words),),
         standing=None,
         **_shared(setting, refused.decision, None),
     )

@@ -2,11 +2,14 @@
 
 from typing import Literal
 
+from facebatch.governance.retention import ObjectClass
 from facebatch.pipelines.case_words import NOTICE
 from facebatch.schemas import FORMAT_VERSION
 from facebatch.spec import Spec
 
 INDEX = "index.html"
+INDEX_RECORD = "index.json"
+"""What the index shows: see `case_index_record`."""
 RUN_MANIFEST = "manifest.json"
 
 
@@ -25,10 +28,12 @@ class RunEntry(Spec):
     """Probes."""
     candidates: int
     files: dict[str, str]
-    """sha256 by key in the folder of the search: sheet, record, and where it was searched the certificate."""
+    """sha256 by key in the folder of the search: sheet, record, and the certificate, or else the refusal."""
     erasures: int = 0
     """How often people were erased from the results of the search (`erased.json` in its folder tells of each) before
     this was written: what they deleted is not in `files`, and the candidates are those that are left."""
+    deleted: tuple[ObjectClass, ...] = ()
+    """What retention deleted of it before this was written; the counts are from before that."""
 
     @property
     def refused(self) -> bool:
@@ -47,5 +52,6 @@ class RunManifest(Spec):
     model: str
     searches: tuple[RunEntry, ...]
     index_sha256: str
-    """Of the index as the run wrote it: it shows counts and links, and nobody."""
+    """Of the index as it was written last, by the run, or by an erasure that changed its counts. It shows counts and
+    links, and nobody."""
     notice: str = NOTICE

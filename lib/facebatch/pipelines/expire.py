@@ -71,7 +71,7 @@ def verify(config: ExpireConfig, progress: Progress) -> ExpireVerification:
     request, as_of = _request(config), day_of(config.as_of)
     store = open_store(config.gallery, config.s3)
     found = expire_verify.run(store, request, as_of, progress)
-    names = expire_results.find(config, snapshots.require_head(store), request)
+    names = expire_results.scan(config, snapshots.require_head(store), request)
     return replace(found, searches=expire_searches.plan(config, as_of), results=names)
 
 

@@ -13,10 +13,9 @@ from facebatch.gallery.snapshots import Snapshot
 from facebatch.pipelines.auditing import record_deletion
 from facebatch.pipelines.result_erasure import erase_names
 from facebatch.pipelines.result_names import ErasedPeople, NamedIn, erased_people, find_names
-from facebatch.pipelines.result_runs import tell_runs
+from facebatch.pipelines.result_runs import find_behind, tell_runs
 from facebatch.pipelines.retention_holds import held_by, in_force, read_holds
 from facebatch.pipelines.retention_survey import Results, StoredSearch, Unreadable, survey
-from facebatch.storage import layout
 from facebatch.storage.open import open_store
 from facebatch.storage.store import ObjectStore
 
@@ -48,6 +47,9 @@ class ResultNames:
     """Rows and documents that name them and are not held: must be 0 after a run."""
     problems: tuple[str, ...]
     """One sentence for each search that cannot be looked at."""
+    runs: tuple[str, ...] = ()
+    """One sentence, with the remedy, for each run of cases whose manifest or index page is not what the results are;
+    after a run of expire: that could not be brought up to date."""
 
 
 def find(config: ExpireConfig, head: Snapshot, request: DeletionRequest | None) -> ResultNames | None:
@@ -58,15 +60,22 @@ def find(config: ExpireConfig, head: Snapshot, request: DeletionRequest | None) 
     return _Work(config, store, erased_people(read_orders(store, head.orders), request)).run(_told)
 
 
+def scan(config: ExpireConfig, head: Snapshot, request: DeletionRequest | None) -> ResultNames | None:
+    """The same, and which runs of cases are not as the results are."""
+    found = find(config, head, request)
+    if found is None or config.results is None:
+        return None
+    results = Results(open_store(config.results, config.s3), config.s3)
+    return replace(found, runs=tuple(find_behind(results)))
+
+
 def erase(config: ExpireConfig, store: ObjectStore, head: Snapshot) -> ResultNames | None:
-    """Take those out whom the gallery's orders name, look again, and bring manifests of runs up to date. Only one run
-    at a time, else RetryableError.
+    """Take those out whom the gallery's orders name, look again, and bring manifests and index pages of runs up to
+    date, also with what retention deleted. Only one run at a time, else RetryableError.
     """
     if config.results is None:
         return None
     people = erased_people(read_orders(store, head.orders))
-    if not people.templates and not people.subjects:
-        return ResultNames(0, (), (), 0, ())
     with collecting(open_store(config.results, config.s3), "expire") as held:
         work = _Work(config, store, people)
 
@@ -76,7 +85,7 @@ def erase(config: ExpireConfig, store: ObjectStore, head: Snapshot) -> ResultNam
 
         found = work.run(erased)
         held.require()
-        return replace(found, problems=(*found.problems, *tell_runs(work.results, work.changed)))
+        return replace(found, runs=tuple(tell_runs(work.results)))
 
 
 class _Work:
@@ -84,8 +93,6 @@ class _Work:
 
     def __init__(self, config: ExpireConfig, gallery: ObjectStore, people: ErasedPeople) -> None:
         self.results = Results(open_store(config.results or "", config.s3), config.s3)
-        self.changed: set[str] = set()
-        """Searches that people were erased from, now or before."""
         self._gallery = gallery
         self._people = people
 
@@ -104,7 +111,6 @@ class _Work:
     def erase(self, stored: StoredSearch, named: NamedIn) -> int:
         """What is left of it, by another look."""
         folder = self.results.folder(stored.search_id)
-        self.changed.add(stored.search_id)
         erase_names(folder, named, stored.keys, self._people, lambda told: record_deletion(self._gallery, told))
         keys = tuple(info.key for info in folder.list())
         return find_names(folder, stored.search_id, keys, self._people).found
@@ -113,8 +119,6 @@ class _Work:
         self, found: ResultNames, stored: StoredSearch, act: Callable[[StoredSearch, NamedIn], int]
     ) -> ResultNames:
         found = replace(found, searches=found.searches + 1)
-        if layout.ERASED in stored.keys:
-            self.changed.add(stored.search_id)
         try:
             named = find_names(self.results.folder(stored.search_id), stored.search_id, stored.keys, self._people)
             if not named:
@@ -138,6 +142,8 @@ def words(found: ResultNames | None, *, done: bool) -> Mapping[str, str]:
         told["scan of results"] = f"{found.left} rows left that name the erased; `facebatch cases` makes sheets anew"
     if found.held:
         told["held with the erased"] = "\n".join(_first([_line(each) for each in found.held]))
+    if found.runs:
+        told["runs of cases"] = "\n".join(_first(found.runs))
     return {**told, **({"results problems": "\n".join(_first(found.problems))} if found.problems else {})}
 
 
@@ -148,10 +154,13 @@ def scan_lines(found: ResultNames) -> Iterator[str]:
     yield from (f"  {line}; run `facebatch expire --delete`" for line in _first([_line(each) for each in found.named]))
     yield from (f"  held: {line}" for line in _first([_line(each) for each in found.held]))
     yield from (f"  {problem}" for problem in found.problems)
+    if found.runs:
+        yield f"runs of cases: {counted(len(found.runs), 'finding')}"
+        yield from (f"  {sentence}" for sentence in _first(found.runs))
 
 
 def require_erased(found: ResultNames | None) -> None:
-    """StopError when results name people who were erased, or could not be looked at."""
+    """StopError when results name people who were erased, or could not be looked at, or runs of cases are behind."""
     if found is not None and found.left:
         raise StopError(
             f"{found.left} rows of past searches name people who were erased; run `facebatch expire --delete` with the "
@@ -159,6 +168,9 @@ def require_erased(found: ResultNames | None) -> None:
         )
     if found is not None and found.problems:
         raise StopError("\n".join([f"{counted(len(found.problems), 'search')} could not be scanned:", *found.problems]))
+    if found is not None and found.runs:
+        what = f"{counted(len(found.runs), 'finding')} of runs of cases that are not as the results are now:"
+        raise StopError("\n".join([what, *found.runs]))
 
 
 def _told(stored: StoredSearch, named: NamedIn) -> int:

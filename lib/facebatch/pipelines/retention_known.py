@@ -1,5 +1,5 @@
-"""What is known of a search: by its certificate, else by its request, else by the record that its case was refused, else
-by the record of a deletion.
+"""What is known of a search: by its certificate, else by its request, else by the record that its case was refused,
+else by the record of a deletion.
 """
 
 from collections.abc import Mapping
