@@ -149,17 +149,21 @@ def pinner_job(world: World) -> Job:
     scheduler = world.scheduler
     name = f"pin-{world.name()[:12]}"
     chosen: list[int] = []
+    is_leaving = False
 
     def once() -> None:
-        with suppress(NotFoundError):  # collected
+        nonlocal is_leaving
+        with suppress(NotFoundError):  # collected, or unpinned before
             chosen[:] = chosen or [any_number(world)]
-            seq = chosen[0]
-            pins.pin(world.store, pins.Pin(name=name, snapshot=seq, at=scheduler.now))
-            world.rules.pinned(name, seq)
-            if scheduler.chance(0.3):
+            if not is_leaving:
+                pins.pin(world.store, pins.Pin(name=name, snapshot=chosen[0], at=scheduler.now))
+                world.rules.pinned(name, chosen[0])
+                is_leaving = scheduler.chance(0.3)
+                if not is_leaving:
+                    return
                 scheduler.wait(never, scheduler.between(1, 60))
-                world.rules.unpinned(name)
-                pins.unpin(world.store, name)
+            world.rules.unpinned(name)
+            pins.unpin(world.store, name)
 
     return lambda: repeat(world, once)
 

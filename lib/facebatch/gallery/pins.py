@@ -29,6 +29,7 @@ def pin(store: ObjectStore, wanted: Pin) -> Pin:
     """Pin a snapshot; the first pin of a name wins, and pinning the same snapshot again returns the pin that stands.
 
     ConfigError for a name that is no word, StopError when it is taken, NotFoundError when there is no such snapshot.
+    A name that was removed should rest for `leases.SETTLE_S`: a removal that a client gave up may arrive as late.
     """
     if not _NAME.fullmatch(wanted.name):
         raise ConfigError(f"{wanted.name!r} cannot name a pin; use up to 64 letters, digits, dashes and underscores")
