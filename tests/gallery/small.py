@@ -47,7 +47,7 @@ class Shard:
     expires: tuple[datetime, ...] = ()
     """When the first rows expire; the others never do."""
     photos: str = ""
-    """Which image files they are of: row i of equal names has the same one. Absent: one file under many names."""
+    """Which image files they are of: row i of equal names has the same one. Absent: its own."""
 
     @property
     def key(self) -> str:
@@ -64,7 +64,7 @@ class Shard:
         subjects = [f"{self.name}-{row // 2}" for row in range(self.rows)]
         table = template_table(vectors, subjects, prefix=self.name, shard=f"s3://in/{self.name}")
         times = [*self.expires, *[None] * (self.rows - len(self.expires))]
-        files = [digest(f"{self.photos} {row}".encode()) if self.photos else "0" * 64 for row in range(self.rows)]
+        files = [digest(f"{self.photos or self.name} {row}".encode()) for row in range(self.rows)]
         columns = {
             "expires_at": pa.array(times, pa.timestamp("us", "UTC")),
             "image_sha256": pa.array(files, pa.string()),

@@ -6,7 +6,7 @@ import pytest
 
 from facebatch.gallery import snapshots
 from facebatch.gallery.deletions import parse_request
-from facebatch.gallery.gone import Asked, count_gone
+from facebatch.gallery.gone import Asked, count_gone, count_held
 from facebatch.gallery.snapshots import ShardEntry
 from gallery.small import Shard, SmallGallery
 
@@ -86,3 +86,17 @@ def test_what_the_request_names_leaves_because_it_is_asked_for(gallery: SmallGal
 @pytest.mark.parametrize(("day", "count"), [(date(2026, 2, 28), 2), (date(2026, 3, 1), 1), (date(2026, 3, 2), 0)])
 def test_what_expires_by_the_end_of_the_day_leaves_for_that(gallery: SmallGallery, day: date, count: int) -> None:
     assert left(gallery, *"abd", asked=Asked(None, day)).get(IN, 0) == count
+
+
+def test_erased_templates_of_a_source_are_looked_for_only_where_they_could_decide(gallery: SmallGallery) -> None:
+    head = gallery.erase("a000000", "a000001", "b000000", "d000000")
+    assert count_held(gallery.store, head, {IN: 4, ELSEWHERE: 1}, 0.5) == {IN: 7, ELSEWHERE: 1}
+    assert count_held(gallery.store, head, {IN: 2}, 0.5) == {IN: 10}
+    assert count_held(gallery.store, head, {}, 0.5) == {}
+
+
+def test_where_nothing_is_erased_no_part_is_read_to_count_what_a_source_held(gallery: SmallGallery) -> None:
+    head = gallery.head
+    for info in gallery.store.list():
+        gallery.store.delete(info.key)
+    assert count_held(gallery.store, head, {IN: 9}, 0.0) == {IN: 10}

@@ -7,6 +7,7 @@ import pytest
 from facebatch.gallery.commits import PartFile
 from facebatch.gallery.figures import GateFigure
 from facebatch.gallery.gates import GateSpec
+from facebatch.gallery.gone import rows_by_source
 from facebatch.gallery.losses import SOURCE, WHOLE, losses
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 
@@ -38,7 +39,7 @@ def gallery(rows: dict[str, int], erased: int = 0) -> Snapshot:
 
 
 def judged(lost: dict[str, int], parent: Snapshot | None, spec: GateSpec = SPEC) -> tuple[GateFigure, GateFigure]:
-    whole, source = losses(lost, parent, spec)
+    whole, source = losses(lost, rows_by_source(parent) if parent else {}, parent.templates if parent else 0, spec)
     assert (whole.name, source.name) == (WHOLE, SOURCE)
     return whole, source
 
@@ -81,7 +82,7 @@ def test_the_source_that_is_told_is_the_one_furthest_above_its_limit() -> None:
         "look whether the listing is whole (prefix, mount, permissions), and if it is, set gates.gone_most_of_source "
         "to 0.95 for this night"
     )
-    assert losses({"s3://small": 190}, gallery(held), GateSpec(gone_most_of_source=0.95))[1].passed
+    assert judged({"s3://small": 190}, gallery(held), GateSpec(gone_most_of_source=0.95))[1].passed
 
 
 def test_what_left_is_told_by_source_with_what_to_do() -> None:

@@ -7,12 +7,14 @@ import pyarrow as pa
 import pytest
 
 from facebatch.errors import CorruptError, StopError
-from facebatch.gallery import snapshots
+from facebatch.gallery import snapshots, template_ids
 from facebatch.gallery.commits import PartFile, put_part
+from facebatch.gallery.contents import content_ids
 from facebatch.gallery.orders import Order, Orders, put_orders, read_orders, with_orders
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.gallery.tombstones import after_embed, expired, joined, ordered, put_table, read_tables
+from facebatch.storage.documents import dump
 from facebatch.storage.memory import MemoryStore
 from facebatch.storage.parquet import write_table
 from synthetic import template_table, unit
@@ -154,3 +156,41 @@ def test_another_model_is_refused_where_deletions_name_templates(store: MemorySt
     orders = put_orders(store, Orders(orders=(order("template", "t"),)))
     with pytest.raises(StopError, match="deletions"):
         snapshots.check_one_model(snapshot(orders=orders), "s", "other", "other")
+
+
+def test_an_order_holds_for_what_it_named_under_another_name(store: MemoryStore) -> None:
+    named, renamed = (TemplateIds(store).of(part(store, name, ["x", "y"])) for name in ("a", "b"))
+    contents = tuple(content_ids(named)[:1])
+    orders = Orders(orders=(order("template", "a000000").model_copy(update={"contents": contents}),))
+    assert ordered(named, orders)["template_id"].to_pylist() == ["a000000"]
+    assert ordered(renamed, orders)["template_id"].to_pylist() == ["b000000"]
+    relabelled = renamed.set_column(1, "subject_id", pa.array(["z", "y"]))
+    assert ordered(relabelled, orders).num_rows == 0
+
+
+def test_what_later_orders_know_of_a_template_is_added_to_the_one_that_stands(store: MemoryStore) -> None:
+    first = with_orders(Orders(), [order("template", "t")], "f1", [2, 5])
+    again = order("template", "t", "later").model_copy(update={"contents": ("c2", "c1")})
+    both = with_orders(with_orders(first, [again], "f2", []), [again], "f3", [0])
+    (stands,) = both.orders
+    assert (stands.reason, stands.contents) == ("r", ("c1", "c2"))
+    assert both.unknown == {"f1": (2, 5), "f3": (0,)}
+    assert both.by_content() == {"c1": stands, "c2": stands}
+    assert read_orders(store, put_orders(store, both)) == both
+
+
+def test_orders_without_contents_are_the_bytes_of_earlier_releases() -> None:
+    assert dump(with_orders(Orders(), [order("subject", "x")], "f")) == (
+        b'{"format_version":1,"orders":[{"authority":"a","id":"x","kind":"subject","ordered":"2026-03-01","reason":"r"}],'
+        b'"requests":["f"]}'
+    )
+
+
+def test_parts_beyond_the_room_are_read_again(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [part(store, name, ["x"] * 50) for name in ("a", "b")]
+    monkeypatch.setattr(template_ids, "ROOM", TemplateIds(store).of(parts[0]).nbytes)
+    ids = TemplateIds(store)
+    first = [ids.of(part) for part in parts]
+    assert ids.of(parts[0]) is first[0]
+    assert ids.of(parts[1]) is not first[1]
+    assert ids.of(parts[1]) == first[1]

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -112,6 +111,22 @@ def test_what_is_deleted_stays_deleted_when_its_source_is_listed_again(indexed: 
     assert head(indexed).indexed
 
 
+@pytest.mark.parametrize("kind", ["image", "template"])
+def test_what_is_deleted_stays_deleted_under_another_name(indexed: World, kind: str) -> None:
+    victim, another = all_subjects(indexed)[:2]
+    ids = {"image": f"{victim}/{photo(indexed, victim).name}", "template": template_of(indexed, victim)}
+    asked = request(indexed, f"{kind},{ids[kind]},r,a")
+    assert run(indexed, deletions=asked).deleted == 1
+    photo(indexed, victim).rename(photo(indexed, victim).with_name("renamed.jpg"))
+    report = run(indexed, deletions=asked)
+    assert (report.published, report.deleted, report.unknown) == (True, 1, ())
+    assert victim not in subjects(indexed)
+    elsewhere = indexed.root / "gallery-photos" / another / "the-same-bytes.jpg"
+    shutil.copy2(photo(indexed, victim), elsewhere)
+    run(indexed)
+    assert subjects(indexed).count(another) == 2
+
+
 def test_a_changed_image_is_enrolled_anew_unless_its_subject_was_deleted(indexed: World) -> None:
     first, second, third, *others = all_subjects(indexed)
     image = f"{third}/{photo(indexed, third).name}"
@@ -169,18 +184,27 @@ def test_an_unknown_id_is_told_by_line_and_the_rest_is_done(indexed: World) -> N
     assert subjects(indexed) == others
 
 
-def test_the_command_ends_with_a_code_when_an_id_is_unknown(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_ends_with_a_code_when_an_id_is_unknown_and_so_does_the_next_with_this_file(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = world.reindex(deletions=request(world, "subject,nobody,r,a"), as_of=DAY)
     path = world.root / "reindex.yaml"
     path.write_text(yaml.safe_dump(config.model_dump(mode="json")))
-    for code in (2, None):
-        with pytest.raises(SystemExit) if code else nullcontext() as ended:
+    for published, words in (
+        (True, "nothing in the gallery has this subject id; check it"),
+        (False, "named nothing when this file was carried out; check it, and ask again in another file"),
+    ):
+        with pytest.raises(SystemExit) as ended:
             main(["reindex", "--config", str(path), "--json"])
         out, err = capsys.readouterr()
-        assert getattr(getattr(ended, "value", None), "code", None) == code
-        assert out, err
-        assert json.loads(out)["published"] == (code == 2)
-        assert ("deletions.csv: row 2: nothing in the gallery has this subject id" in err) == (code == 2)
+        assert ended.value.code == 2
+        assert json.loads(out)["published"] == published
+        assert f"deletions.csv: row 2: {words}" in err
+    request(world, "subject,nobody,r,a", f"subject,{all_subjects(world)[0]},r,a")
+    with pytest.raises(SystemExit):
+        main(["reindex", "--config", str(path), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["deleted"], len(told["unknown"])) == (1, 1)
 
 
 def test_a_day_to_come_is_refused(world: World) -> None:

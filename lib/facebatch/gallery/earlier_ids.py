@@ -41,6 +41,7 @@ def inherited(table: pa.Table, erased: pa.Table, models: Sequence[str]) -> pa.Ta
     """
     if not models or erased.num_rows == 0:
         return TOMBSTONES.empty_table()
+    table = table.filter(pc.is_in(table["image_id"], value_set=erased["image_id"].combine_chunks()))
     place = {name: row for row, name in enumerate(erased["template_id"].to_pylist())}
     pairs = [(row, place[name]) for row, name in erased_images(table, place, models)]
     mine, theirs = (pa.array([pair[side] for pair in pairs], pa.int64()) for side in (0, 1))

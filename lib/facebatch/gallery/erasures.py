@@ -10,12 +10,12 @@ import pyarrow as pa
 from facebatch.errors import CorruptError
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import PartFile, read_part
+from facebatch.gallery.contents import FACE, IMAGE
 from facebatch.gallery.earlier_ids import models_before
 from facebatch.gallery.history import numbers
 from facebatch.gallery.leases import SKEW
 from facebatch.gallery.orders import Orders, read_orders
 from facebatch.gallery.snapshots import Snapshot
-from facebatch.gallery.template_ids import IMAGE
 from facebatch.gallery.tombstones import end_of, expired, joined, ordered, read_tables
 from facebatch.schemas import TOMBSTONES
 from facebatch.storage import layout
@@ -89,7 +89,7 @@ def read_erased(store: ObjectStore, key: str) -> pa.Table:
 
 def _match(store: ObjectStore, part: PartFile, erasures: Erasures, own: pl.DataFrame, today: date) -> pl.DataFrame:
     table = read_table(read_part(store, part), kind="templates", origin=part.key)
-    named = table.select(["template_id", "subject_id", "image_id", IMAGE])
+    named = table.select(["template_id", "subject_id", "image_id", IMAGE, FACE])
     live = pl.DataFrame(named).join(own, on="template_id", how="anti")
     erased = erasures.tombstones
     images = erased.select("image_id", *_ERASURE).unique("image_id", keep="first", maintain_order=True)

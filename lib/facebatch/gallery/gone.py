@@ -15,6 +15,7 @@ from facebatch.gallery.commits import read_part
 from facebatch.gallery.deletions import KINDS, DeletionRequest
 from facebatch.gallery.row_digests import digest_ids
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
+from facebatch.gallery.template_ids import TemplateIds
 from facebatch.gallery.tombstones import expired, joined, read_tables, without
 from facebatch.storage.parquet import read_table
 from facebatch.storage.store import ObjectStore
@@ -33,6 +34,29 @@ class Asked:
     request: DeletionRequest | None
     as_of: date
     """The day in UTC by whose end templates expire."""
+
+
+def count_held(store: ObjectStore, head: Snapshot, lost: Mapping[str, int], most: float) -> dict[str, int]:
+    """Templates in the shards of each source that lost some. Without the erased ones among them where these could
+    decide whether more than `most` of a source left; the template parts of such a source are read.
+    """
+    held = rows_by_source(head)
+    erased_rows = sum(part.rows for part in head.tombstones)
+    doubtful = {source for source, count in lost.items() if erased_rows and count > most * (held[source] - erased_rows)}
+    shards = [shard for shard in head.shards if shard.source in doubtful and shard.templates.rows]
+    erased = joined(read_tables(store, head.tombstones))["template_id"].combine_chunks() if shards else None
+    ids = TemplateIds(store)
+    for shard in shards:
+        held[shard.source] -= pc.sum(pc.is_in(ids.of(shard.templates)["template_id"], value_set=erased)).as_py()
+    return {source: held[source] for source in lost}
+
+
+def rows_by_source(head: Snapshot) -> Counter[str]:
+    """Templates in the shards of each source, those that are erased and not yet purged among them. Pure."""
+    held: Counter[str] = Counter()
+    for shard in head.shards:
+        held[shard.source] += shard.templates.rows
+    return held
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,10 @@ like that. Pure.
 """
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 
 from facebatch.gallery.figures import GateFigure, Proportion
 from facebatch.gallery.gates import GateSpec, within
-from facebatch.gallery.snapshots import Snapshot
 
 WHOLE = "rate.gone.whole"
 SOURCE = "rate.gone.source"
@@ -16,35 +14,34 @@ SOURCE = "rate.gone.source"
 _SOURCES_TOLD = 3
 
 
-def losses(lost: Mapping[str, int], parent: Snapshot | None, spec: GateSpec) -> tuple[GateFigure, GateFigure]:
-    """Share of the parent's live templates that leave with their images, `lost` by URI of the source, none of them 0;
-    and the share that one source loses of the templates in its shards, with those that are erased and not yet purged.
+def losses(
+    lost: Mapping[str, int], held: Mapping[str, int], live: int, spec: GateSpec
+) -> tuple[GateFigure, GateFigure]:
+    """Share of the `live` templates of a gallery that leave with their images, `lost` by URI of the source, none of
+    them 0; and the largest share that one source loses of those that it `held`.
 
     As in all limits chance may add `sigmas`, which is what lets a small gallery change: with the default limit it may
     lose all of 3 templates, 5 of 8 and 32 of 100, but only 239 of 1 000; a source 5 of 5, 64 of 100 and 547 of 1 000.
     """
-    if parent is None or parent.templates == 0:
+    if live == 0:
         return _nothing_before(WHOLE), _nothing_before(SOURCE)
-    return _whole(lost, parent, spec), _worst(lost, parent, spec)
+    return _whole(lost, live, spec), _worst(lost, held, live, spec)
 
 
 def _nothing_before(name: str) -> GateFigure:
     return GateFigure(name=name, passed=None, words="no template was live before", count=0, n=0)
 
 
-def _whole(lost: Mapping[str, int], parent: Snapshot, spec: GateSpec) -> GateFigure:
-    seen = Proportion(count=sum(lost.values()), n=parent.templates)
+def _whole(lost: Mapping[str, int], live: int, spec: GateSpec) -> GateFigure:
+    seen = Proportion(count=sum(lost.values()), n=live)
     said = f"{seen.count} of {seen.n} live templates are of images that left their source ({seen.count / seen.n:.2%})"
     figure = within(WHOLE, seen, spec.gone_most, spec.sigmas, said)
     return figure if figure.passed else _advise(figure, _told(lost), "gone_most")
 
 
-def _worst(lost: Mapping[str, int], parent: Snapshot, spec: GateSpec) -> GateFigure:
-    held: Counter[str] = Counter()
-    for shard in parent.shards:
-        held[shard.source] += shard.templates.rows
+def _worst(lost: Mapping[str, int], held: Mapping[str, int], live: int, spec: GateSpec) -> GateFigure:
     if not lost:
-        seen = Proportion(count=0, n=max(held.values()))
+        seen = Proportion(count=0, n=live)
         return within(SOURCE, seen, spec.gone_most_of_source, spec.sigmas, "no source lost a template with its image")
     figures = [_of_source(source, Proportion(count=lost[source], n=held[source]), spec) for source in sorted(lost)]
     worst = max(figures, key=lambda figure: (figure.value or 0.0) - (figure.highest or 0.0))

@@ -1,8 +1,11 @@
-"""Standing orders: what was deleted once stays deleted when its source is listed, changed or embedded again."""
+"""Standing orders: what was deleted once stays deleted when its source is listed, renamed or embedded again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+from operator import not_
 from typing import Literal
+
+from pydantic import Field
 
 from facebatch.gallery.commits import PartFile, read_part
 from facebatch.schemas import FORMAT_VERSION
@@ -22,6 +25,9 @@ class Order(Spec):
     authority: str
     ordered: date
     """Day of the run that took the order."""
+    contents: tuple[str, ...] = Field((), exclude_if=not_)
+    """`contents.content_ids` of the templates that it named then, sorted: it holds for them under other names too.
+    Empty: an order for a subject, or of an earlier release."""
 
     @property
     def at(self) -> datetime:
@@ -35,6 +41,8 @@ class Orders(Spec):
     format_version: int = FORMAT_VERSION
     requests: tuple[str, ...] = ()
     """sha256 of the request files carried out, sorted."""
+    unknown: dict[str, tuple[int, ...]] = Field({}, exclude_if=not_)
+    """By request, which of its lines named nothing when it was carried out, from 0; without requests that have none."""
     orders: tuple[Order, ...] = ()
     """Sorted by kind, id; one each."""
 
@@ -42,14 +50,26 @@ class Orders(Spec):
         """Orders of one kind by id."""
         return {order.id: order for order in self.orders if order.kind == kind}
 
+    def by_content(self) -> dict[str, Order]:
+        """Orders by each of the contents that they hold for."""
+        return {content: order for order in self.orders for content in order.contents}
 
-def with_orders(before: Orders, new: Iterable[Order], request: str | None) -> Orders:
-    """`before` and `new` together; of two orders for one id the earlier stands. Pure."""
-    known = {(order.kind, order.id): order for order in new} | {
-        (order.kind, order.id): order for order in before.orders
-    }
-    requests = {*before.requests, *([request] if request else [])}
-    return Orders(requests=tuple(sorted(requests)), orders=tuple(known[key] for key in sorted(known)))
+
+def with_orders(before: Orders, new: Iterable[Order], request: str | None, unknown: Sequence[int] = ()) -> Orders:
+    """`before` and `new` together; of two orders for one id the earlier stands, for the contents of both. `unknown` are
+    the lines of the request that name nothing. Pure.
+    """
+    known = {(order.kind, order.id): order for order in before.orders}
+    for order in new:
+        stands = known.setdefault((order.kind, order.id), order)
+        contents = tuple(sorted({*stands.contents, *order.contents}))
+        known[order.kind, order.id] = stands.model_copy(update={"contents": contents})
+    lines = {request: tuple(unknown)} if request and unknown else {}
+    return Orders(
+        requests=tuple(sorted({*before.requests, *([request] if request else [])})),
+        unknown=dict(sorted((before.unknown | lines).items())),
+        orders=tuple(known[key] for key in sorted(known)),
+    )
 
 
 def put_orders(store: ObjectStore, orders: Orders) -> PartFile | None:

@@ -1,6 +1,6 @@
 """Tombstones: which templates of a snapshot's parts no longer count, carried from one snapshot to the next."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facebatch.gallery.commits import PartFile, read_part
+from facebatch.gallery.contents import content_ids
 from facebatch.gallery.earlier_ids import erased_images, models_before
 from facebatch.gallery.orders import Order, Orders, read_orders
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
@@ -75,14 +76,13 @@ def carry(store: ObjectStore, head: Snapshot, change: PartChange, ids: TemplateI
 
 
 def ordered(table: pa.Table, orders: Orders, models: Sequence[str] = ()) -> pa.Table:
-    """Tombstones of the templates in `table` (`template_ids.COLUMNS`) that an order names: by id, by subject, or by an
-    id that its image had under one of the other `models` (the table has `template_ids.IMAGE` then). Pure.
+    """Tombstones of the templates in `table` (`template_ids.COLUMNS`) that an order names: by id, by subject, by what
+    it was made of, or by an id that its image had under one of the other `models`. Pure.
     """
     found: dict[str, tuple[dict[str, str], Order]] = {}
-    if models and (named := orders.of("template")):
-        rows = table.select(["template_id", "subject_id", "image_id"]).to_pylist()
-        for row, name in erased_images(table, named, models):
-            found[rows[row]["template_id"]] = (rows[row], named[name])
+    for row, order in _by_image(table, orders, models):
+        (told,) = table.select(["template_id", "subject_id", "image_id"]).slice(row, 1).to_pylist()
+        found[told["template_id"]] = (told, order)
     for kind in ("subject", "template"):
         wanted = orders.of(kind)
         if not wanted:
@@ -93,6 +93,13 @@ def ordered(table: pa.Table, orders: Orders, models: Sequence[str] = ()) -> pa.T
             found[row["template_id"]] = (row, wanted[row[column]])
     rows = [_row(row, order.reason, order.authority, order.at) for row, order in found.values()]
     return pa.Table.from_pylist(rows, schema=TOMBSTONES)
+
+
+def _by_image(table: pa.Table, orders: Orders, models: Sequence[str]) -> Iterator[tuple[int, Order]]:
+    if models and (named := orders.of("template")):
+        yield from ((row, named[name]) for row, name in erased_images(table, named, models))
+    if same := orders.by_content():
+        yield from ((row, same[name]) for row, name in enumerate(content_ids(table)) if name in same)
 
 
 def expired(table: pa.Table, as_of: date) -> pa.Table:

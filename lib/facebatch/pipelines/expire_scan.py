@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from facebatch.errors import NotFoundError
 from facebatch.gallery.commits import find, read_part
+from facebatch.gallery.contents import content_ids
 from facebatch.gallery.deletions import DeletionRequest
 from facebatch.gallery.earlier_ids import with_images
 from facebatch.gallery.erasures import read_erased
@@ -19,7 +20,7 @@ from facebatch.gallery.template_ids import COLUMNS
 from facebatch.gallery.tombstones import end_of, joined, read_tables
 from facebatch.index.segment import SegmentManifest
 from facebatch.pipelines.masking import members_in, read_members
-from facebatch.pipelines.reindex_erase import outstanding
+from facebatch.pipelines.reindex_request import outstanding
 from facebatch.storage import layout
 from facebatch.storage.parquet import read_table
 from facebatch.storage.store import ObjectStore
@@ -42,6 +43,8 @@ class Gone:
     """What expires before this time, aware UTC."""
     named: dict[str, int]
     """How many ids come from where; `once` is left out."""
+    contents: frozenset[str] = frozenset()
+    """What standing orders hold for under any name: `gallery.contents.content_ids`."""
     models: tuple[str, ...] = ()
     """Fingerprints of all models of the gallery, whose templates these ids may name."""
 
@@ -52,6 +55,9 @@ class Gone:
         found = pc.or_(pc.fill_null(due, False), with_images(table, self.templates, others))
         for kind, ids in (("subject", self.subjects), ("image", self.images)):
             found = pc.or_(found, pc.is_in(table[f"{kind}_id"], value_set=ids))
+        if self.contents:
+            same = [name in self.contents for name in content_ids(table)]
+            found = pc.or_(found, pa.chunked_array([pa.array(same, pa.bool_())]))
         return found
 
 
@@ -109,6 +115,7 @@ def read_gone(store: ObjectStore, head: Snapshot, request: DeletionRequest | Non
             "standing orders": len(orders.orders),
             "deletions asked": len(asked.deletions) if asked else 0,
         },
+        contents=frozenset(orders.by_content()),
         models=tuple(sorted({*head.earlier_models, head.model})),
     )
 

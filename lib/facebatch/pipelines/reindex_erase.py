@@ -1,7 +1,7 @@
 """Deletions and expiry in a reindex: which templates of the next snapshot's parts no longer count, and why."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from facebatch.errors import ConfigError, StopError
 from facebatch.gallery.commits import PartFile
-from facebatch.gallery.deletions import KINDS, Deletion, DeletionRequest
-from facebatch.gallery.earlier_ids import erased_images, inherited, models_before
-from facebatch.gallery.orders import Order, Orders, read_orders, with_orders
+from facebatch.gallery.deletions import Deletion, DeletionRequest
+from facebatch.gallery.earlier_ids import inherited, models_before
+from facebatch.gallery.orders import Orders, read_orders
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.gallery.tombstones import (
@@ -26,6 +26,7 @@ from facebatch.gallery.tombstones import (
 )
 from facebatch.index.segment import read_manifest
 from facebatch.pipelines.masking import read_members
+from facebatch.pipelines.reindex_request import find_named, known_ids, outstanding, unknown_lines, with_request
 from facebatch.storage.store import ObjectStore
 
 
@@ -62,7 +63,8 @@ class Erasure:
     expired: int
     """Templates erased now because their time is over."""
     unknown: tuple[str, ...]
-    """One line per deletion of the request that names nothing in the gallery."""
+    """One line per deletion of the request that names nothing in the gallery, or named nothing when it was carried
+    out."""
 
     @property
     def template_ids(self) -> pa.Array:
@@ -94,8 +96,9 @@ def erase(
     tables = _carried(store, head, shards, wanted, ids)
     known = joined(tables)["template_id"].combine_chunks()
     parts = _to_examine(store, head, shards, request, before, wanted)
-    present = _present(request, parts, ids)
-    orders = with_orders(before, _named(present, request, wanted.as_of), request.sha256 if request else None)
+    present = find_named(request, parts, ids)
+    unknown = unknown_lines(wanted.request, request, before, known_ids(present, before, joined(tables)))
+    orders = with_request(before, request, present, wanted.as_of, [number for number, _ in unknown])
     by_order, by_expiry, fresh = [], [], set()
     for part, table in ids.each(parts):
         asked = without(ordered(table, orders, ids.models), known)
@@ -120,7 +123,7 @@ def erase(
         fresh=frozenset(fresh),
         deleted=sum(table.num_rows for table in by_order),
         expired=sum(table.num_rows for table in by_expiry),
-        unknown=_unknown(request, present, before, joined(tables)),
+        unknown=tuple(line for _, line in unknown),
     )
 
 
@@ -135,18 +138,6 @@ def _carried(
     erased = joined(read_tables(store, head.tombstones))
     parts = [shard.templates for shard in shards if shard.templates.rows and erased.num_rows]
     return [joined([inherited(table, erased, ids.models) for _, table in ids.each(parts)])]
-
-
-def outstanding(request: DeletionRequest | None, before: Orders, *, thorough: bool) -> DeletionRequest | None:
-    """What of a request is to be carried out, given the orders that stand; None where nothing is.
-
-    Of one that was carried out before nothing, or if it is to be `thorough` its templates and subjects: some may have
-    been enrolled since. Its images stand for the templates that they had, for which there are orders. Pure.
-    """
-    if request is None or request.sha256 not in before.requests:
-        return request
-    again = tuple(deletion for deletion in request.deletions if deletion.kind != "image") if thorough else ()
-    return replace(request, deletions=again) if again else None
 
 
 def require_known(unknown: Sequence[str], *, planned: bool = False) -> None:
@@ -198,50 +189,6 @@ def _parts_of(
             if pc.any(pc.is_in(members[f"{kind}_id"], value_set=wanted)).as_py():
                 found.update(read_manifest(store, segment).parts)
     return frozenset(found) & live
-
-
-def _named(present: Mapping[str, Mapping[str, list[str]]], request: DeletionRequest | None, day: date) -> list[Order]:
-    """The request as standing orders. An image stands for the templates it has now."""
-    if request is None:
-        return []
-    orders = []
-    for deletion in request.deletions:
-        rows = present[deletion.kind].get(deletion.id, ())
-        kind = "subject" if deletion.kind == "subject" else "template"
-        for name in [deletion.id] if rows and kind == deletion.kind else rows:
-            fields = {"reason": deletion.reason, "authority": deletion.authority, "ordered": day}
-            orders.append(Order.model_validate({"kind": kind, "id": name, **fields}))
-    return orders
-
-
-def _present(
-    request: DeletionRequest | None, parts: Iterable[PartFile], ids: TemplateIds
-) -> Mapping[str, Mapping[str, list[str]]]:
-    """By kind and id: the templates in these parts that the request names."""
-    found: dict[str, dict[str, list[str]]] = {kind: {} for kind in KINDS}
-    deletions = request.deletions if request else ()
-    wanted = {kind: pa.array([d.id for d in deletions if d.kind == kind], pa.string()) for kind in KINDS}
-    for _, table in ids.each(parts):
-        for kind in KINDS:
-            hits = table.filter(pc.is_in(table[f"{kind}_id"], value_set=wanted[kind]))
-            for name, template in zip(hits[f"{kind}_id"].to_pylist(), hits["template_id"].to_pylist(), strict=True):
-                found[kind].setdefault(name, []).append(template)
-        if ids.models and len(wanted["template"]):
-            for row, name in erased_images(table, frozenset(wanted["template"].to_pylist()), ids.models):
-                found["template"].setdefault(name, []).append(table["template_id"][row].as_py())
-    return found
-
-
-def _unknown(
-    request: DeletionRequest | None, present: Mapping[str, Mapping[str, list[str]]], before: Orders, erased: pa.Table
-) -> tuple[str, ...]:
-    """Lines that name nothing: neither in the parts, nor erased or ordered before."""
-    known = {kind: {*before.of(kind), *erased[f"{kind}_id"].to_pylist(), *present[kind]} for kind in KINDS}
-    return tuple(
-        f"{deletion.where}: nothing in the gallery has this {deletion.kind} id; check it"
-        for deletion in (request.deletions if request else ())
-        if deletion.id not in known[deletion.kind]
-    )
 
 
 def with_next_expiry(shard: ShardEntry, ids: TemplateIds, as_of: date, erased: pa.Array) -> ShardEntry:

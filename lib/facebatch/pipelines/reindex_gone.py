@@ -8,7 +8,7 @@ from typing import Any
 
 from facebatch.gallery.figures import GateFigure, failed
 from facebatch.gallery.gates import GateSpec
-from facebatch.gallery.gone import Asked, count_gone
+from facebatch.gallery.gone import Asked, count_gone, count_held, rows_by_source
 from facebatch.gallery.losses import losses
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.pipelines.reindex_erase import Wanted
@@ -21,8 +21,11 @@ def gone_figures(
 ) -> tuple[GateFigure, ...]:
     """The figures of the gates on what left; `shards` are as `count_gone` wants them, which says what is read."""
     asked = Asked(wanted.request, wanted.as_of)
-    lost = count_gone(builder.store, head, shards, asked) if head else {}
-    return losses(lost, head, builder.config.gates)
+    spec = builder.config.gates
+    if head is None:
+        return losses({}, {}, 0, spec)
+    lost = count_gone(builder.store, head, shards, asked)
+    return losses(lost, count_held(builder.store, head, lost, spec.gone_most_of_source), head.templates, spec)
 
 
 def describe_gone(plans: Sequence[SourcePlan], head: Snapshot | None, spec: GateSpec) -> Mapping[str, Any]:
@@ -36,9 +39,10 @@ def describe_gone(plans: Sequence[SourcePlan], head: Snapshot | None, spec: Gate
         room -= count
         if count:
             lost[plan.listing.source] = count
+    figures = losses(lost, rows_by_source(head), head.templates, spec) if head else ()
     return {
         "templates_gone_expected": sum(lost.values()),
-        "gates_expected_to_fail": tuple(f"{seen.name}: {seen.words}" for seen in failed(losses(lost, head, spec))),
+        "gates_expected_to_fail": tuple(f"{seen.name}: {seen.words}" for seen in failed(figures)),
     }
 
 
