@@ -16,7 +16,7 @@ from facebatch.gallery.orders import Order, Orders, with_orders
 from facebatch.gallery.snapshots import SegmentEntry, ShardEntry, Snapshot
 from facebatch.gallery.superseded import Settlement, settle
 from facebatch.gallery.tombstones import carry, put_tables
-from facebatch.pipelines import reindex, reindex_compact
+from facebatch.pipelines import composing, reindex_compact
 from facebatch.pipelines.masking import mask
 from facebatch.pipelines.publishing import publish_next
 from facebatch.schemas import TOMBSTONES
@@ -121,7 +121,7 @@ def tombstones_last(patch: pytest.MonkeyPatch) -> None:
         waiting.clear()
         return stands
 
-    patch.setattr(reindex, "put_tables", put)
+    patch.setattr(composing, "put_tables", put)
     patch.setattr(snapshots, "publish", publish)
 
 

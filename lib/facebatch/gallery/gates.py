@@ -19,14 +19,16 @@ class GateSpec(Spec):
     """What a night may look like and still be published."""
 
     decode_error_most: float = Field(default=0.02, ge=0, le=1)
-    """Largest share of images that could not be read; among few images chance may add `sigmas`, as in all limits."""
+    """Largest share of images that could not be read; among few images chance may add `sigmas`, as in all limits:
+    2 % is 7 of 100."""
     no_face_most: float = Field(default=0.10, ge=0, le=1)
     """Largest share of images without a face."""
     rejected_most: float = Field(default=0.25, ge=0, le=1)
     """Largest share of images of which no face was good enough."""
     gone_most: float = Field(default=0.2, ge=0, le=1)
     """Largest share of the gallery's live templates that may leave in one night because their sources no longer have
-    the images; what is erased, expires, is replaced or moves under another name does not count."""
+    the images; what is erased, expires, is replaced or moves under another name does not count. Of few templates
+    `sigmas` allows more."""
     gone_most_of_source: float = Field(default=0.5, ge=0, le=1)
     """The same of one source: the largest share of the templates of its own shards."""
     sigmas: float = Field(default=3.0, ge=1, le=10)

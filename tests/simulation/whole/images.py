@@ -29,6 +29,7 @@ class Face:
     template_id: str
     subject_id: str
     image_id: str
+    image_sha256: str
     expires_at: datetime | None
 
 
@@ -42,9 +43,10 @@ def faces(shard: ImageShard) -> tuple[Face, ...]:
 def _face(shard: ImageShard, number: int, image: int) -> Face:
     image_id = f"{shard.name}/{image}"
     version = shard.etag if image == 0 else ""
-    name = template_id(FINGERPRINT, image_id, digest(f"{image_id} {version}".encode()), 0)
+    sha256 = digest(f"{image_id} {version}".encode())
+    name = template_id(FINGERPRINT, image_id, sha256, 0)
     expires_at = DAWN + (1 + number) * DAY if image == 1 and shard.etag.startswith(EXPIRING) else None
-    return Face(name, SUBJECTS[(number + image) % len(SUBJECTS)], image_id, expires_at)
+    return Face(name, SUBJECTS[(number + image) % len(SUBJECTS)], image_id, sha256, expires_at)
 
 
 @cache
@@ -56,13 +58,16 @@ def extraction(shard: ImageShard, machine: int) -> Extraction:
     columns = {
         "template_id": [face.template_id for face in found],
         "image_id": [face.image_id for face in found],
+        "image_sha256": [face.image_sha256 for face in found],
         "expires_at": pa.array([face.expires_at for face in found], pa.timestamp("us", "UTC")),
     }
     templates = template_table(vectors, [face.subject_id for face in found], shard=shard.uri)
     for name, values in columns.items():
         field = templates.schema.field(name)
         templates = templates.set_column(templates.schema.get_field_index(name), field, pa.array(values, field.type))
-    row = {"outcome": "ok", "faces_found": 1, "faces_kept": 1, "rejected": [], "image_sha256": "0" * 64}
-    ledger = [{"image_id": face.image_id, "member": face.image_id, **row} for face in found]
+    row = {"outcome": "ok", "faces_found": 1, "faces_kept": 1, "rejected": []}
+    ledger = [
+        {"image_id": face.image_id, "member": face.image_id, "image_sha256": face.image_sha256, **row} for face in found
+    ]
     timings = [{"image_id": face.image_id, "decode_ms": 1.0, "detect_ms": 1.0, "embed_ms": 1.0} for face in found]
     return Extraction(templates, pa.Table.from_pylist(ledger, LEDGER), pa.Table.from_pylist(timings, TIMINGS))

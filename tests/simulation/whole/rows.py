@@ -103,7 +103,7 @@ class RowRules(Rules):
     def _ordered(self, key: str, snapshot: Snapshot) -> None:
         """Orders only ever become more, and what they name is not live; nor is what a new request names."""
         orders = self._read_orders(snapshot)
-        if not set(orders.orders) >= set(self._orders.orders) or not set(orders.requests) >= set(self._orders.requests):
+        if not _named(orders) >= _named(self._orders) or not set(orders.requests) >= set(self._orders.requests):
             self.report(f"{key} forgets an order to erase")
         names = {order.id for order in orders.orders}
         for sha256 in set(orders.requests) - set(self._orders.requests):
@@ -148,6 +148,12 @@ class RowRules(Rules):
             return list(members)
         dead = set(np.frombuffer(self.objects[segment.dead.key].data, dtype="<i8").tolist())
         return [name for row, name in enumerate(members) if row not in dead]
+
+
+def _named(orders: Orders) -> set[tuple[str, ...]]:
+    """All that is ordered, and for what each order holds."""
+    own = {(order.kind, order.id, order.reason, order.authority, str(order.ordered)) for order in orders.orders}
+    return own | {(order.id, content) for order in orders.orders for content in order.contents}
 
 
 @lru_cache(maxsize=4096)
