@@ -23,7 +23,7 @@ from facebatch.pipelines.retention_holds import (
     put_release,
     read_holds,
 )
-from facebatch.pipelines.retention_survey import Results, StoredSearch, read_search, survey
+from facebatch.pipelines.retention_survey import Results, StoredSearch, read_search, require_known, survey
 from facebatch.spec import Spec
 from facebatch.storage.open import open_store
 from facebatch.storage.settings import S3Spec
@@ -141,7 +141,9 @@ def list_holds(
         Also released ones.
     """
     output.start()
-    entries = read_holds(at.open().store)
+    results = at.open()
+    require_known(results)
+    entries = read_holds(results.store)
     shown = [entry for entry in entries if every or entry.release is None]
     holds = [
         {**entry.hold.model_dump(mode="json"), "release": entry.release and entry.release.model_dump(mode="json")}

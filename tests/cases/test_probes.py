@@ -12,10 +12,11 @@ from facebatch.faces.looks import Blank, Look, Sighting
 from facebatch.faces.quality import Quality
 from facebatch.faces.rows import ShardFacts
 from facebatch.faces.select import FoundFace
+from facebatch.faces.tracks import TrackSpec
 from facebatch.schemas import Outcome
 
 DIM = 8
-FACTS = ProbeFacts("p1", ("aa", "bb"), ShardFacts("case:c#p1", "f" * 64, DIM))
+FACTS = ProbeFacts("p1", ("aa", "bb"), ShardFacts("case:c#p1", "f" * 64, DIM), TrackSpec().similarity)
 SPEC = JoinSpec(fusion=FusionSpec(method="weighted"), bands=BandSpec(a=60, b=40, c=20))
 
 
@@ -98,3 +99,18 @@ def test_the_order_of_looks_changes_no_template() -> None:
     forward, backward = join(FACTS, looks, [], SPEC), join(FACTS, looks[::-1], [], SPEC)
     assert forward.templates.equals(backward.templates)
     assert forward.media["weight"].to_pylist() == backward.media["weight"].to_pylist()
+
+
+def test_media_of_two_people_become_one_template_with_a_question_beside_the_later() -> None:
+    stranger = sighting(2, 80, 1)
+    tables = join(FACTS, [sighting(0, 80), sighting(1, 70), stranger, sighting(3, 10, 2)], [], SPEC)
+    asked = "resembles the rest of this probe at only 0.00: is it the same person?"
+    assert tables.media["reason"].to_pylist()[:3] == [None, None, asked]
+    assert tables.media["weight"].to_pylist()[3] == 0
+    assert "0.00" not in str(tables.media["reason"][3])
+    assert ledger(tables)["outcome"] == "ok"
+    alike = replace(FACTS, alike=-1.0)
+    found = join(alike, [sighting(0, 80), stranger], [], SPEC)
+    assert found.media["reason"].to_pylist() == [None, None]
+    everybody = replace(FACTS, everybody=True)
+    assert join(everybody, [sighting(0, 80), stranger], [], SPEC).media["reason"].to_pylist() == [None, None]

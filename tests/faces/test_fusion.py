@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from facebatch.errors import ConfigError, CorruptError, StopError
 from facebatch.faces.embed import unit
-from facebatch.faces.fusion import LEAST_NORM, Cancelled, Fused, FusionSpec, fuse
+from facebatch.faces.fusion import LEAST_NORM, Cancelled, Fused, FusionSpec, Unlike, find_unlike, fuse
 from facebatch.spec import parse
 
 DIM = 16
@@ -180,3 +180,62 @@ def test_settings_are_checked():
     for wrong in ({"method": "max"}, {"k": 0}, {"power": -1}, {"power": float("nan")}):
         with pytest.raises(ConfigError, match=r"fusion.yaml: (method|k|power)"):
             parse(FusionSpec, wrong, origin="fusion.yaml")
+
+
+def unlike(vectors: npt.NDArray[np.float32], *media: int, weights: list[float] | None = None) -> list[Unlike]:
+    shares = np.full(len(media), 1 / len(media)) if weights is None else np.array(weights)
+    return list(find_unlike(vectors, np.array(media), shares, 0.35))
+
+
+def at_angles(*cosines: float) -> npt.NDArray[np.float32]:
+    """Each with this similarity to the first axis, and with an axis of its own besides."""
+    vectors = np.zeros((len(cosines), DIM), dtype=np.float32)
+    for row, cosine in enumerate(cosines):
+        vectors[row, 0], vectors[row, row + 1] = cosine, (1 - cosine**2) ** 0.5
+    return vectors
+
+
+def test_of_two_media_that_are_unlike_the_later_is_told_with_their_similarity():
+    assert unlike(at_angles(0.8, 0.1), 0, 1) == [Unlike((1,), pytest.approx(0.08, abs=1e-5))]
+    assert unlike(at_angles(0.7, 0.501), 0, 1) == []
+    assert unlike(at_angles(0.7, 0.499), 0, 1) != []
+    assert unlike(at_angles(0.8), 3) == []
+
+
+def test_the_fewer_media_are_told_wherever_they_are_and_a_chain_holds_others_together():
+    three = at_angles(0.1, 0.9, 0.9)
+    assert unlike(three, 0, 1, 2) == [Unlike((0,), pytest.approx(0.09, abs=1e-5))]
+    profile, half, front = axes((0, 1), (0, 1), (1, 1))
+    half[1] = 1
+    chain = np.stack([profile, half / 2**0.5, front])
+    assert unlike(chain[[0, 2]], 0, 1) == [Unlike((1,), 0.0)]
+    assert unlike(chain, 0, 1, 2) == []
+    pairs = axes((0, 1), (1, 1), (0, 1), (1, 1), (2, 1))
+    assert unlike(pairs, 0, 1, 2, 3, 4) == [Unlike((1, 3), 0.0), Unlike((4,), 0.0)]
+
+
+def test_a_medium_is_the_mean_of_its_looks_and_looks_without_weight_say_nothing():
+    looks = axes((0, 1), (1, 1), (1, 1))
+    assert unlike(looks, 0, 0, 1, weights=[0.1, 0.4, 0.5]) == []
+    assert unlike(looks, 0, 0, 1, weights=[0.4, 0.1, 0.5]) == [Unlike((1,), pytest.approx(0.2425, abs=1e-4))]
+    assert unlike(looks, 0, 0, 1, weights=[0.5, 0.5, 0.0]) == []
+    assert unlike(axes((0, 1), (0, -1), (1, 1)), 0, 0, 1, weights=[0.25, 0.25, 0.5]) == [Unlike((1,), 0.0)]
+
+
+@given(several(), st.randoms(use_true_random=False))
+def test_what_is_unlike_does_not_depend_on_the_order_of_the_rows(looks, random):
+    vectors, quality, media = looks
+    order = random.sample(range(len(vectors)), len(vectors))
+    told = [
+        find_unlike(
+            vectors[rows], media[rows], fused((vectors[rows], quality[rows], media[rows]), FusionSpec()).weights, 0.95
+        )
+        for rows in (np.arange(len(vectors)), np.array(order))
+    ]
+    assert [each.media for each in told[0]] == [each.media for each in told[1]]
+    assert [each.similarity for each in told[0]] == pytest.approx([each.similarity for each in told[1]], abs=2e-6)
+
+
+def test_words_ask_and_do_not_accuse():
+    assert Unlike((1,), 0.0812).reason == "resembles the rest of this probe at only 0.08: is it the same person?"
+    assert Unlike((1, 3), -0.02).reason.startswith("together with 1 more medium resembles the rest")

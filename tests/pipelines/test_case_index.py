@@ -82,6 +82,11 @@ def test_every_kind_can_be_shown_alone_by_a_radio_button_with_its_count() -> Non
     ]
 
 
+def test_a_case_whose_media_may_show_two_people_has_a_tag() -> None:
+    assert "one person?" in page_of(replace(RUN, cases=(replace(CASES[0], doubts=2),))).words
+    assert "one person?" not in page_of().words
+
+
 def test_links_may_be_signed_and_their_secret_is_not_printed() -> None:
     signed = {CASES[0].search_id: "https://store.example/sheet.html?X-Amz-Signature=5ec4e7&X-Amz-Expires=60"}
     page = page_of(links=signed)

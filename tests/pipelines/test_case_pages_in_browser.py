@@ -78,6 +78,17 @@ def test_nothing_is_wider_than_the_window(tab: Tab, draw: Draw, write: Callable[
         assert (shown.case_id, tab.overflow) == (shown.case_id, 0)
 
 
+def test_on_a_narrow_screen_a_name_has_the_whole_width(
+    tab: Tab, draw: Draw, write: Callable[..., Path], index: Path
+) -> None:
+    share = "(row => row.firstElementChild.getBoundingClientRect().width / row.getBoundingClientRect().width)"
+    for path in (index, write(several(draw))):
+        tab.open(path, 420, 800)
+        assert tab.evaluate(f"[...document.querySelectorAll('.rows tbody tr')].map({share})") == pytest.approx(
+            [1.0] * tab.evaluate("document.querySelectorAll('.rows tbody tr').length"), abs=0.01
+        )
+
+
 def test_a_page_asks_for_itself_and_its_pictures_only(tab: Tab, draw: Draw, write: Callable[..., Path]) -> None:
     path = write(two_probes(draw))
     tab.open(path, 1280, 800)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facebatch.governance.denial import Denial
+from facebatch.pipelines.case_index import indexed
 from facebatch.pipelines.case_sheet import Pictures, render_sheet
 from facebatch.pipelines.case_words import NOTICE, visible
 from facebatch.review.sheet import MediumQuality, RequestFact, Sheet, Standing
@@ -327,3 +328,14 @@ def test_no_other_colour_is_used_for_text_or_ground() -> None:
     grounds = set(re.findall(r"background(?:-color)?: ([^;}]+)", on_screen))
     assert grounds <= {*(f"var(--{each})" for each in GROUNDS), "#ffffff"}
     assert set(re.findall(r"#[0-9a-f]{6}", style)) == {"#ffffff", colours("light")["ink"]}
+
+
+def test_media_that_may_show_two_people_are_asked_about_where_the_reader_begins() -> None:
+    asked = "street.jpg resembles the rest of this probe at only 0.08: is it the same person?"
+    probe = searched(drawn, "both", doubts=(asked,))
+    page = page_of(sheet(probe, searched(drawn)))
+    assert page.words.count(asked) == 1
+    assert "a template of two people finds each of them less well" in page.words
+    assert page.words.count("one person?") == 1
+    assert "one person?" not in words(searched(drawn))
+    assert indexed(sheet(probe, searched(drawn))).doubts == 1

@@ -1,6 +1,7 @@
 """The job that searches cases: every case decided by itself, every probe with one outcome, on real photos."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -78,6 +79,29 @@ def test_a_probe_is_all_its_media_and_one_outcome(desk: Desk) -> None:
     seen = [(each["name"], each["outcome"], each["used"]) for each in record["probes"][0]["media"]]
     assert [outcome for _, outcome, _ in seen] == ["ok", "missing", "no_face"]
     assert [used for _, _, used in seen] == [True, False, False]
+
+
+def test_two_people_in_one_probe_are_asked_about(desk: Desk) -> None:
+    one, other = desk.people[:2]
+    enrolled = str(next((desk.root / "gallery-photos" / one).iterdir()))
+    desk.run(
+        [
+            case_of("two", {"uri": desk.photo(one)}, {"uri": desk.photo(other)}),
+            case_of("one", {"uri": desk.photo(one)}, {"uri": enrolled}),
+        ]
+    )
+    told = {}
+    for name, [manifest] in desk.manifests().items():
+        [told[name]] = json.loads(folder(desk, manifest.search_id).get("case.json"))["probes"]
+        page = folder(desk, manifest.search_id).get("sheet.html").decode()
+        assert ("is it the same person?" in page) == (name == "two")
+    assert told["one"]["doubts"] == [None for each in told["one"]["media"] if each["reason"]] == []
+    [doubt] = told["two"]["doubts"]
+    asked = re.fullmatch(r"(\S+) resembles the rest of this probe at only (-?0\.\d\d): is it the same person\?", doubt)
+    assert asked is not None
+    assert (asked[1], float(asked[2]) < 0.35) == (told["two"]["media"][1]["name"], True)
+    assert [each["reason"] for each in told["two"]["media"]] == [None, doubt.partition(" ")[2]]
+    assert (told["two"]["outcome"], told["two"]["media"][1]["used"]) == ("ok", True)
 
 
 def test_what_gives_no_template_is_a_row_with_its_reason(desk: Desk) -> None:

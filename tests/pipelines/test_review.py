@@ -1,6 +1,7 @@
 """`facebatch review` up to what examiners agree on, on real photos; pages are filled in without a browser."""
 
 import json
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -65,7 +66,12 @@ def test_a_page_shows_pictures_under_letters_and_nothing_else(case: CaseWorld) -
 def test_a_plan_writes_nothing(review: Review, fresh: CaseWorld) -> None:
     before = objects(fresh.results), objects(fresh.gallery)
     done = review("assign", *fresh.flags(), "--dry-run")
-    assert (done["code"], done["assigned"], done["pages"], sum(done["waiting"].values())) == (0, 1, [], 2)
+    assert (done["code"], done["assigned"], done["pages"], sum(each["cases"] for each in done["waiting"])) == (
+        0,
+        1,
+        [],
+        2,
+    )
     assert (objects(fresh.results), objects(fresh.gallery)) == before
     assert not (fresh.root / "pages").exists()
 
@@ -210,3 +216,25 @@ def test_status_tells_who_is_waited_for_and_what_nobody_has(review: Review, fres
     assert review("status", *at(fresh))["states"] == {"concluded": 1}
     shutil.rmtree(fresh.root / "results" / fresh.searches[0])
     assert review("status", *at(fresh))["states"] == {"void": 1}
+
+
+def test_an_empty_file_is_told_once_with_what_to_do(review: Review, case: CaseWorld) -> None:
+    empty = case.root / "sheet.json"
+    empty.touch()
+    done = hand_in(review, case, empty)
+    assert (done["code"], done["imported"]) == (2, 0)
+    assert f"- {empty}: is empty; save the sheet again from the page\n" in done["error"]
+    assert done["error"].count(str(empty)) == 1
+
+
+def test_assign_tells_whose_a_folder_is_by_place_in_the_file(
+    fresh: CaseWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["review", "assign", *fresh.flags("--decoy-rate", "0", "--quiet")])
+    said = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
+    places = {str(known_pseudonym(fresh.gallery, "actor", name)): at for at, name in enumerate(EXAMINERS, start=1)}
+    given = {page.parent.name for page in pages(fresh)}
+    assert len(given) == 2
+    for folder in given:
+        assert f"examiner {places[folder]} of the file 1 case to examine; pages in {folder} " in said
+    assert said.count("nothing to examine") == len(EXAMINERS) - 2

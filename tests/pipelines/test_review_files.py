@@ -2,6 +2,7 @@
 
 import csv
 import io
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facebatch.errors import ConfigError
+from facebatch.errors import ConfigError, NotFoundError
 from facebatch.pipelines.review_decoys import Strangers
 from facebatch.pipelines.review_export_files import BYTE_ORDER_MARK, COLUMNS, as_csv
 from facebatch.pipelines.review_people import known_here, read_examiners
 from facebatch.pipelines.review_pictures import side
 from facebatch.pipelines.review_results import ReviewedResult
+from facebatch.pipelines.review_secret import open_secret
 from facebatch.storage.memory import MemoryStore
 from sheets import drawn
 
@@ -112,3 +114,17 @@ def test_pictures_of_other_sizes_are_refused() -> None:
     assert side([drawn("a", True), drawn("b", True)], "here") == 112
     with pytest.raises(Exception, match="squares of one size, not 112 x 112, 160 x 200 px"):
         side([drawn("a", True), drawn("b", False)], "here")
+
+
+def test_a_secret_that_is_not_there_is_told_how_to_make(tmp_path: Path) -> None:
+    path = tmp_path / "review.hex"
+    with pytest.raises(NotFoundError) as missing:
+        open_secret(path)
+    told = str(missing.value)
+    assert told.startswith(f"{path}: there is no review secret; give the file that the cases were assigned with, or ")
+    command = told.partition("`")[2].partition("`")[0]
+    subprocess.run(["bash", "-c", command], check=True, timeout=60)
+    assert len(open_secret(path).value) == 32
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600 it"):
+        open_secret(path)

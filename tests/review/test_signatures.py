@@ -119,8 +119,8 @@ def test_keys_differ_and_are_not_what_faces_are_ordered_by() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "not JSON"),
-        (b"\xff\xfe{}", "not JSON"),
+        (b"", "sheet.json: is empty; save the sheet again from the page$"),
+        (b"\xff\xfe{}", "sheet.json: is not JSON; save the sheet again from the page$"),
         (b"[]", "a JSON object is expected, found list"),
         (b"{}", "sheet: Field required"),
         (b"[" * 100_000, "sheet.json: "),

@@ -8,6 +8,9 @@ Weights, x_i the unit vector and q_i the quality of look i:
  4. the template is sum(w_i x_i) over its norm.
 Media are averaged before vectors are scaled to norm 1, as insightface does for the sets of IJB: a medium whose looks
 disagree has a shorter mean and so less to say. All sums are in float64.
+
+Media of two people give a template that is halfway to both. That is no error, since media of one person may be as
+unlike, but somebody has to be asked: `find_unlike`.
 """
 
 import math
@@ -19,6 +22,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from facebatch.errors import CorruptError, StopError
+from facebatch.faces.association import likenesses
 from facebatch.spec import Spec
 from facebatch.storage.parquet import NORM_TOLERANCE
 
@@ -65,6 +69,23 @@ class Cancelled:
         return f"the looks cancel each other out (mean of norm {self.norm:.2g}); do they show one person?"
 
 
+@dataclass(frozen=True, slots=True)
+class Unlike:
+    """Media of a template that may show another person than its others."""
+
+    media: tuple[int, ...]
+    """Rising."""
+    similarity: float
+    """The greatest of one of them to one of the others, in [-1, 1]."""
+
+    @property
+    def reason(self) -> str:
+        """Words for a person, to go behind the name of one of them."""
+        more = len(self.media) - 1
+        company = f"together with {more} more {'medium' if more == 1 else 'media'} " if more else ""
+        return f"{company}resembles the rest of this probe at only {self.similarity:.2f}: is it the same person?"
+
+
 def fuse(vectors: Vectors, quality: npt.NDArray[Any], media: npt.NDArray[Any], spec: FusionSpec) -> Fused | Cancelled:
     """One vector from n >= 1 looks at one person: `vectors` (n, dim) of unit norm, `quality` (n,) in [0, 100], `media`
     (n,) whole numbers, the same for looks from one still or one video.
@@ -90,6 +111,41 @@ def fuse(vectors: Vectors, quality: npt.NDArray[Any], media: npt.NDArray[Any], s
     alone = np.flatnonzero(weights)
     vector = vectors[alone[0]] if len(alone) == 1 else mean / norm
     return Fused(vector.astype(np.float32), weights)
+
+
+def find_unlike(
+    vectors: Vectors, media: npt.NDArray[Any], weights: npt.NDArray[np.float64], least: float
+) -> tuple[Unlike, ...]:
+    """Which media of a template do not hang together with most of them, by their first medium; arguments as of `fuse`,
+    and the weights it gave.
+
+    A medium is the direction of the weighted sum of its looks. Two belong together from a similarity of `least` on, or
+    where a chain of others joins them: a profile and a front by what lies between. Of what does not hang together the
+    group of most media is taken for the probe's person, of equal ones that of the medium given first.
+    """
+    heard = sorted({int(medium) for medium in media[weights > 0]})
+    sums = [(weights[rows, None] * vectors[rows].astype(np.float64)).sum(0) for rows in (media == one for one in heard)]
+    means = np.array([each / norm if (norm := math.sqrt(float((each * each).sum()))) else each for each in sums])
+    alike = likenesses(means, means)
+    groups = _joined(alike >= least)
+    groups.remove(max(groups, key=lambda group: (len(group), -group[0])))
+    others = [[row for row in range(len(heard)) if row not in group] for group in groups]
+    return tuple(
+        Unlike(tuple(heard[row] for row in group), float(alike[np.ix_(group, rest)].max()))
+        for group, rest in zip(groups, others, strict=True)
+    )
+
+
+def _joined(alike: npt.NDArray[np.bool_]) -> list[Rows]:
+    """Rows of a symmetric (m, m) in groups that a chain of True joins, each rising, by their first row."""
+    left, groups = list(range(len(alike))), []
+    while left:
+        group = [left[0]]
+        for row in group:  # which grows meanwhile
+            group += [other for other in left if alike[row, other] and other not in group]
+        left = [row for row in left if row not in group]
+        groups.append(sorted(group))
+    return groups
 
 
 def _ranked(vectors: Vectors, quality: npt.NDArray[Any], media: npt.NDArray[Any]) -> Rows:

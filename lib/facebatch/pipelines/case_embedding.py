@@ -139,7 +139,7 @@ class _Worker:
         sightings = [each for each in found if isinstance(each, Sighting)]
         blanks = [each for each in found if isinstance(each, Blank)]
         shared = ShardFacts(shard.uri, card.fingerprint, card.dim)
-        facts = ProbeFacts(probe_of(shard), tuple(digests), shared, everybody)
+        facts = ProbeFacts(probe_of(shard), tuple(digests), shared, rows.tracks.similarity, everybody)
         return join(facts, sightings, blanks, rows.join)
 
 

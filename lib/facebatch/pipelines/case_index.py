@@ -46,6 +46,8 @@ class IndexedCase:
     """How often people were erased from its results: the counts are of who is left."""
     deleted: bool = False
     """Whether retention deleted some of its results; the counts are from before that."""
+    doubts: int = 0
+    """Probes whose media may show more than one person."""
 
     @property
     def probes(self) -> int:
@@ -101,6 +103,7 @@ def indexed(sheet: Sheet) -> IndexedCase:
         candidates=sum(len(probe.candidates) for probe in sheet.probes),
         bands=dict(sorted(bands.items())),
         denials=len(sheet.denied),
+        doubts=sum(bool(probe.doubts) for probe in sheet.probes),
         news=len(sheet.standing.news) if sheet.standing and sheet.standing.since is not None else None,
     )
 

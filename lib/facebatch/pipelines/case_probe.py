@@ -83,6 +83,7 @@ def _probe(setting: Setting, searched: SearchedCase, person: Person, tables: Cas
         denials=refusal.denials if refusal else (),
         band=band,
         media=tuple(_medium(probe, row, said=row is best) for row in tables.media.get(name, ())),
+        doubts=_doubts(tables.media.get(name, ())) if outcome == Outcome.OK else (),
     )
     return _with_list(setting, searched, shown, tables) if outcome == Outcome.OK else shown
 
@@ -152,6 +153,12 @@ def _best(media: Sequence[Row]) -> Row | None:
     return max(
         (row for row in media if row["quality"] is not None), key=lambda row: float(row["quality"]), default=None
     )
+
+
+def _doubts(media: Sequence[Row]) -> tuple[str, ...]:
+    """Of a medium that was used only this is said; once for all frames of a video."""
+    lines = {row["medium"]: f"{row['name']} {row['reason']}" for row in media if row["weight"] > 0 and row["reason"]}
+    return tuple(lines.values())
 
 
 def _advice(best: Row) -> tuple[str, ...]:

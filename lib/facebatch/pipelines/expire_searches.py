@@ -1,21 +1,24 @@
 """The part of expire that is about past searches: what of their results is due, and its deletion."""
 
+import logging
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 from facebatch.config import ExpireConfig
-from facebatch.errors import StopError
+from facebatch.errors import NotFoundError, StopError
 from facebatch.gallery.leases import collecting
 from facebatch.pipelines import retention_delete, retention_plan
 from facebatch.pipelines.auditing import record_deletion
 from facebatch.pipelines.retention_delete import RetentionReport
 from facebatch.pipelines.retention_plan import RetentionPlan, moment_of
-from facebatch.pipelines.retention_survey import Results
+from facebatch.pipelines.retention_survey import Results, require_known
 from facebatch.storage.clock import TRUSTED, measure_skew, say
 from facebatch.storage.open import open_store
 from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.store import ObjectStore
 from facebatch.telemetry.progress import Progress
+
+_LOG = logging.getLogger(__name__)
 
 
 def plan(config: ExpireConfig, as_of: date) -> RetentionPlan | None:
@@ -49,4 +52,14 @@ def delete(config: ExpireConfig, as_of: date, gallery: ObjectStore, progress: Pr
 
 
 def _results(config: ExpireConfig) -> Results | None:
-    return None if config.results is None else Results(open_store(config.results, config.s3), config.s3)
+    """A root without a search is told and no error: a schedule begins before the first search, and has a gallery to
+    see to.
+    """
+    if config.results is None:
+        return None
+    results = Results(open_store(config.results, config.s3), config.s3)
+    try:
+        require_known(results)
+    except NotFoundError as error:
+        _LOG.warning("%s", error)
+    return results

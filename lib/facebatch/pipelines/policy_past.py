@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, Field
 
-from facebatch.errors import ConfigError, NotFoundError, StopError
+from facebatch.errors import ConfigError, StopError
 from facebatch.governance.facts import Facts
 from facebatch.governance.probe_rules import StatedFacts
+from facebatch.pipelines.retention_survey import unsearched
 from facebatch.pipelines.search import SearchManifest
 from facebatch.pipelines.search_request import stated_then
 from facebatch.spec import Spec, parse
@@ -53,10 +54,7 @@ def read_results(results: ObjectStore, s3: S3Spec) -> list[PastRequest]:
     """
     keys = [info.key for info in results.list() if _is_manifest(info.key)]
     if not keys:
-        raise NotFoundError(
-            f"{results.uri} holds no finished search (<search id>/{layout.SEARCH_MANIFEST}); give the folder that "
-            "`match` has as `results`"
-        )
+        raise unsearched(results)
     found: list[PastRequest] = []
     told: list[str] = []
     for key in keys:

@@ -53,6 +53,26 @@ class Results:
         return open_store(layout.below(self.store.uri, search_id), self.s3)
 
 
+def unsearched(results: ObjectStore) -> NotFoundError:
+    """That nothing below a root of results was searched to its end."""
+    return NotFoundError(
+        f"{results.uri} holds no finished search (<search id>/{layout.SEARCH_MANIFEST}); give the folder that `match` "
+        "has as `results`"
+    )
+
+
+def require_known(results: Results) -> None:
+    """NotFoundError where no search has left anything, not even the record of its deletion, and there is no hold: the
+    root is another one than was meant, or nobody has searched yet.
+    """
+    keys = (info.key for info in results.store.list())
+    if not any(key.startswith(layout.HOLDS) or layout.search_of(key) is not None for key in keys):
+        raise NotFoundError(
+            f"{results.store.uri} holds nothing of a search; give the folder that `match` has as `results`, or leave "
+            "`results` out until something was searched"
+        )
+
+
 def survey(results: Results) -> Iterator[StoredSearch | Unreadable]:
     """Every search of which something is left, by id: from one listing, and two to five requests each.
 

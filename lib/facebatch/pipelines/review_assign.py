@@ -1,12 +1,13 @@
 """review assign: cases that wait go to two examiners each, disputed ones to a third, and everyone gets pages."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from facebatch.errors import ConfigError, FacebatchError, PlanError
+from facebatch.evaluate.words import counted
 from facebatch.pipelines.retention_survey import Results
 from facebatch.pipelines.review_decoys import DecoySpec, open_strangers, strangers_for
 from facebatch.pipelines.review_give import Giver, open_load
@@ -17,7 +18,6 @@ from facebatch.pipelines.review_searches import (
     FinishedSearch,
     Left,
     chosen,
-    find_finished,
     open_search,
     require_reviewers,
 )
@@ -52,6 +52,26 @@ class AssignConfig(DecoySpec):
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What waits for one examiner. Only who has the file knows whose folder it is."""
+
+    place: int
+    """In the file of examiners, 1 = first."""
+    folder: str | None
+    """Below the folder of pages, named by the pseudonym; None: only planned."""
+    cases: int
+    """To examine."""
+
+    @property
+    def words(self) -> str:
+        """The same for people."""
+        if not self.cases:
+            return "nothing to examine"
+        told = f"{counted(self.cases, 'case')} to examine"
+        return told if self.folder is None else f"{told}; pages in {self.folder}"
+
+
+@dataclass(frozen=True, slots=True)
 class AssignReport:
     """What was assigned, in counts and pseudonyms."""
 
@@ -61,8 +81,8 @@ class AssignReport:
     """Cases given to a third examiner."""
     pages: tuple[str, ...]
     """Written, below the folder of pages: of every assignment that waits."""
-    waiting: Mapping[str, int]
-    """Cases that wait for each examiner, by place in the file and, unless only planned, pseudonym."""
+    waiting: tuple[Share, ...]
+    """By place in the file."""
     without_candidates: int
     """Finished searches in which there is nothing to examine."""
     without_pictures: tuple[str, ...]
@@ -78,7 +98,7 @@ class AssignReport:
             "cases assigned": self.assigned,
             "given to a third": self.thirds,
             "pages": len(self.pages),
-            "cases waiting, by examiner": tuple(f"{name}: {count}" for name, count in self.waiting.items()),
+            **{f"examiner {each.place} of the file": each.words for each in self.waiting},
             "searches without candidates": self.without_candidates,
             "searches of `match`, without pictures": self.without_pictures,
             "unusable decoy photos": self.unusable_decoys,
@@ -102,7 +122,8 @@ class _Desk:
 
 
 def run(config: AssignConfig, progress: Progress, *, dry_run: bool = False) -> AssignReport:
-    """Assign and write pages; with `dry_run` only count, and write nothing.
+    """Assign and write pages; with `dry_run` only count, and write nothing. NotFoundError, before anything is written,
+    where there is no finished search.
 
     A search that cannot be examined is left out, with the reason; the others are gone on with. Repeated, it assigns
     nothing twice and writes the same pages.
@@ -111,11 +132,12 @@ def run(config: AssignConfig, progress: Progress, *, dry_run: bool = False) -> A
         raise ConfigError(f"--decoy-rate {config.decoy_rate}: give a number from 0 to 1")
     results = Results(open_store(config.results, config.s3), config.s3)
     people, secret = read_examiners(config.examiners), open_secret(config.secret)
+    wanted = chosen(results, config.search)
     if not dry_run:
         require_put_if_absent(results.store)
     examiners = known_here(open_store(config.gallery, config.s3), people, writes=not dry_run)
     desk = _Desk(results, config, secret, examiners, pages=None if dry_run else open_pages(config.pages))
-    searches = list(_usable(desk, chosen(find_finished(results), config.search, results.store.uri)))
+    searches = list(_usable(desk, wanted))
     opened = sorted(_set_up(desk, searches, progress), key=lambda each: each.docket.review)
     load = open_load(results, examiners)
     giver = Giver(results.store, secret, load, datetime.now(UTC), writes=not dry_run)
@@ -125,9 +147,7 @@ def run(config: AssignConfig, progress: Progress, *, dry_run: bool = False) -> A
         assigned=desk.counts["assigned"],
         thirds=desk.counts["thirds"],
         pages=tuple(pages),
-        waiting={
-            f"{place}." if dry_run else f"{place}. {name}": load[name] for name, place in examiners.places.items()
-        },
+        waiting=tuple(Share(place, None if dry_run else name, load[name]) for name, place in examiners.places.items()),
         without_candidates=desk.counts["empty"],
         without_pictures=tuple(desk.without_pictures),
         unusable_decoys=desk.counts["unusable"],

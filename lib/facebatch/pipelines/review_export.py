@@ -24,7 +24,7 @@ from facebatch.pipelines.review_export_files import (
 from facebatch.pipelines.review_pictures import require_pictures
 from facebatch.pipelines.review_release import Released, Rules, release, require_unhindered
 from facebatch.pipelines.review_results import NOTICE, SearchResults, results_of
-from facebatch.pipelines.review_searches import FinishedSearch, Left, chosen, find_finished, open_search
+from facebatch.pipelines.review_searches import FinishedSearch, Left, chosen, open_search
 from facebatch.pipelines.review_secret import open_secret
 from facebatch.review.resolution import Opinion, decoy_errors
 from facebatch.review.secret import ReviewSecret
@@ -118,13 +118,15 @@ class _Exported:
 
 
 def run(config: ExportConfig) -> ExportReport:
-    """Export every search that may be; one that may not is left out, with the reason."""
+    """Export every search that may be; one that may not is left out, with the reason. NotFoundError, and nothing is
+    written, where there is no finished search.
+    """
     results = Results(open_store(config.results, config.s3), config.s3)
     secret = open_secret(config.secret)
     rules = _rules(config, results)
     done: list[_Exported] = []
     left: list[Left] = []
-    for search_id in chosen(find_finished(results), config.search, results.store.uri):
+    for search_id in chosen(results, config.search):
         try:
             search = open_search(results, search_id)
             if search_id in config.search or search.is_of_cases:

@@ -7,7 +7,7 @@ from functools import cached_property
 from facebatch.errors import ConfigError, FacebatchError, ForbiddenError, NotFoundError, RetryableError, StopError
 from facebatch.pipelines.retention_deleted import require_in_time, require_undeleted
 from facebatch.pipelines.retention_holds import case_digest
-from facebatch.pipelines.retention_survey import Results
+from facebatch.pipelines.retention_survey import Results, unsearched
 from facebatch.pipelines.search import SearchManifest, find_search, read_candidates
 from facebatch.review.blinding import Face
 from facebatch.storage import layout
@@ -89,6 +89,11 @@ class Left:
         """For the error that it gave."""
         return cls(what, str(error), error.exit_code)
 
+    @property
+    def line(self) -> str:
+        """Both, and what it is once."""
+        return self.reason if self.reason.startswith(f"{self.what}: ") else f"{self.what}: {self.reason}"
+
 
 def require_reviewers(search: FinishedSearch) -> None:
     """ForbiddenError where packs ask for more than MOST examiners."""
@@ -108,12 +113,17 @@ def find_finished(results: Results) -> list[str]:
     )
 
 
-def chosen(found: Sequence[str], wanted: Sequence[str], origin: str) -> list[str]:
-    """Those that are wanted; all where none is named. ConfigError naming the first wanted one that is not there."""
+def chosen(results: Results, wanted: Sequence[str]) -> list[str]:
+    """Finished searches that are wanted; all where none is named. NotFoundError where there is no finished search at
+    all, ConfigError naming the first wanted one that is not there.
+    """
+    found = find_finished(results)
+    if not found:
+        raise unsearched(results.store)
     unknown = next((search for search in wanted if search not in found), None)
     if unknown is not None:
-        raise ConfigError(f"--search {unknown}: {origin} has no finished search of this id")
-    return sorted(set(wanted)) if wanted else list(found)
+        raise ConfigError(f"--search {unknown}: {results.store.uri} has no finished search of this id")
+    return sorted(set(wanted)) if wanted else found
 
 
 def open_search(results: Results, search_id: str) -> FinishedSearch:
@@ -137,7 +147,7 @@ def require_none_left(left: Sequence[Left], done: str) -> None:
     """
     if not left:
         return
-    text = "\n".join([f"{len(left)} left out, {done}:", *(f"- {each.what}: {each.reason}" for each in left)])
+    text = "\n".join([f"{len(left)} left out, {done}:", *(f"- {each.line}" for each in left)])
     codes = {each.exit_code for each in left}
     if ForbiddenError.exit_code in codes:
         raise ForbiddenError(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from facebatch.errors import FacebatchError
-from facebatch.pipelines.retention_survey import Results
+from facebatch.pipelines.retention_survey import Results, unsearched
 from facebatch.pipelines.review_lists import find_reviewed, stored_review
 from facebatch.pipelines.review_opinions import find_opinions
 from facebatch.pipelines.review_searches import FinishedSearch, Left, find_finished, open_search
@@ -71,7 +71,7 @@ class StatusReport:
 
 
 def run(config: StatusConfig) -> StatusReport:
-    """Read everything and write nothing."""
+    """Read everything and write nothing. NotFoundError where there is neither a finished search nor a review."""
     results = Results(open_store(config.results, config.s3), config.s3)
     secret = None if config.secret is None else open_secret(config.secret)
     now = datetime.now(UTC)
@@ -92,7 +92,10 @@ def _cases(results: Results, secret: ReviewSecret | None, now: datetime, left: l
     by_search: dict[str, list[Review]] = {}
     for review in list_reviews(results.store):
         by_search.setdefault(review.assignments[0].docket.search, []).append(review)
-    for search_id in find_finished(results):
+    finished = find_finished(results)
+    if not finished and not by_search:
+        raise unsearched(results.store)
+    for search_id in finished:
         reviews = by_search.pop(search_id, [])
         try:
             search = open_search(results, search_id)

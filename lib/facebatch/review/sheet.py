@@ -142,6 +142,9 @@ class SheetProbe:
     media: tuple[SheetMedium, ...]
     candidates: tuple[SheetCandidate, ...]
     """In order of rank; empty where it was searched: nobody is at or above the threshold."""
+    doubts: tuple[str, ...] = ()
+    """Media of its template that are so unlike its others that they may show somebody else, a line each, naming the
+    medium; empty: none were noticed, which does not say that all show one person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ the file do not count: what is sealed is what it says.
 
 import hashlib
 import hmac
+import json
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -70,6 +72,7 @@ def read_sealed(data: bytes, *, origin: str) -> SealedSheet:
         raise StopError(
             f"{origin}: has {len(data)} bytes, a finished sheet at most {MAX_SHEET_BYTES}; import the sheet"
         )
+    _require_json(data, origin)
     try:
         return load(SealedSheet, data, origin=origin)
     except RecursionError:
@@ -94,6 +97,15 @@ def check_sealed(sealed: SealedSheet, assignment: Assignment, secret: ReviewSecr
             "made and filled in anew"
         )
     _require_complete(sheet, docket.shown, origin)
+
+
+def _require_json(data: bytes, origin: str) -> None:
+    try:
+        with suppress(RecursionError):  # told by who reads it
+            json.loads(data)
+    except ValueError:
+        told = "is not JSON" if data.strip() else "is empty"
+        raise CorruptError(f"{origin}: {told}; save the sheet again from the page") from None
 
 
 def _require_complete(sheet: FinishedSheet, shown: tuple[int, ...], origin: str) -> None:
