@@ -5,13 +5,19 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from canaried import put_canaries, watched
 from facebatch.config import ReindexConfig
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.faces.settings import ModelSpec
 from facebatch.images.source import SourceSpec
 from facebatch.match.generations import GenerationSpec
-from facebatch.pipelines import embed
+from facebatch.pipelines import embed, reindex
+from facebatch.pipelines.generation_report import GenerationReport
+from facebatch.pipelines.reindex import ReindexReport
+from reindexed import live_members, update
+from stored import files
 from worlds import FOLDER, QUIET, World, copy_photos
 
 NEW, WORSE = "new", "worse"
@@ -69,3 +75,51 @@ class Renewed:
         canaries = watched(self.world, gallery=str(self.canaries))
         config = self.world.reindex(model=self.model, canaries=canaries, generation=spec or self.spec())
         return config.model_copy(update=changes)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, data_dir: Path, models_dir: Path, model: ModelSpec) -> Path:
+    """Photos, packs and canaries; never written to by a test."""
+    kept = World(tmp_path_factory.mktemp("generation"), model)
+    put_world(data_dir, models_dir, kept)
+    return kept.root
+
+
+def enrolled(prepared: Path, root: Path, model: ModelSpec) -> World:
+    """A copy of what is prepared, enrolled with the old model."""
+    shutil.copytree(prepared, root, dirs_exist_ok=True)
+    made = World(root, model)
+    update(made)
+    return made
+
+
+def run(config: ReindexConfig) -> ReindexReport:
+    report = reindex.run(config, QUIET)
+    assert isinstance(report, ReindexReport)
+    return report
+
+
+def run_part(config: ReindexConfig) -> GenerationReport:
+    report = reindex.run(config, QUIET)
+    assert isinstance(report, GenerationReport)
+    return report
+
+
+def subjects(world: World) -> list[str]:
+    """Of the rows that a search compares."""
+    return sorted(str(row["subject_id"]) for row in live_members(world))
+
+
+def template_of(world: World, subject: str) -> str:
+    return next(str(row["template_id"]) for row in live_members(world) if row["subject_id"] == subject)
+
+
+def image_of(world: World, subject: str) -> str:
+    photo = files(world.root / "gallery-photos" / subject, "*.jpg")[0]
+    return str(photo.relative_to(world.root / "gallery-photos"))
+
+
+def request(world: World, name: str, *lines: str) -> str:
+    path = world.root / f"{name}.csv"
+    path.write_text("\n".join(["kind,id,reason,authority", *(f"{line},asked,court" for line in lines)]) + "\n")
+    return str(path)

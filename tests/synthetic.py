@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from facebatch.schemas import templates
+from facebatch.storage.digest import digest
 
 
 def unit(vectors: npt.NDArray[Any]) -> npt.NDArray[np.float16]:
@@ -27,7 +28,7 @@ def template_table(
         "template_id": [f"{prefix}{row:06d}" for row in range(n)],
         "subject_id": pa.array(subjects, pa.string()),
         "image_id": [f"{prefix}/{row:06d}.jpg" for row in range(n)],
-        "image_sha256": ["0" * 64] * n,
+        "image_sha256": [digest(f"{prefix} {row}".encode()) for row in range(n)],
         "shard_uri": [shard] * n,
         "face_index": pa.array([0] * n, pa.int32()),
         "box": box,

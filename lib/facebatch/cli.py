@@ -13,7 +13,7 @@ from facebatch import __version__
 from facebatch.cli_audit import audit_app
 from facebatch.cli_gallery import gallery_app
 from facebatch.cli_models import models_app
-from facebatch.cli_output import DryRun, Flat, Output
+from facebatch.cli_output import DryRun, Flat, Output, write
 from facebatch.cli_policy import policy_app
 from facebatch.cli_retention import retention_app
 from facebatch.cli_review import review_app
@@ -44,6 +44,7 @@ from facebatch.pipelines import plan_match as plan_match_pipeline
 from facebatch.pipelines import reindex as reindex_pipeline
 from facebatch.pipelines.demo import DemoConfig
 from facebatch.pipelines.expire_results import require_erased
+from facebatch.pipelines.generation_report import check_part
 from facebatch.pipelines.pairs import PairsConfig
 from facebatch.pipelines.plan_match import PlanMatchConfig
 from facebatch.pipelines.reindex_erase import require_known
@@ -89,6 +90,7 @@ def reindex(*, config: Annotated[ReindexConfig, Flat], output: Output = Output()
     result = reindex_pipeline.run(config, output.start(), dry_run=dry_run)
     output.show("reindex: the plan" if dry_run else "reindex", result)
     check_known(result)
+    check_part(result)
 
 
 @app.command
@@ -215,5 +217,5 @@ def _fault(key: str, kind: str, item: Mapping[str, Any]) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"facebatch: {message}\n")
+    write(f"facebatch: {message}\n", sys.stderr)
     sys.exit(code)

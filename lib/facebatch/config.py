@@ -61,7 +61,8 @@ class ReindexConfig(Spec):
     gallery: str
     """Root of the gallery."""
     sources: tuple[SourceSpec, ...]
-    """The images. What a source no longer lists leaves; sources of the gallery that are not named here stay."""
+    """The images. What a source no longer lists leaves; sources of the gallery that are not named here stay. No image
+    may be in two of them."""
     decode: DecodeSpec = DecodeSpec()
     model: ModelSpec = ModelSpec()
     faces: FaceSpec = FaceSpec()
@@ -78,7 +79,7 @@ class ReindexConfig(Spec):
     compaction: CompactSpec = CompactSpec()
     report: str | None = None
     """A folder, path or s3:// URI, that gets a page and a JSON of every run that comes to a verdict: published, nothing
-    to do, or stopped by a gate. Absent: none is written."""
+    to do, stopped by a gate or by known photos, or a part of a change of the model. Absent: none is written."""
     run: RunSpec = RunSpec()
     s3: S3Spec = S3Spec()
 
@@ -203,6 +204,9 @@ class EvaluateConfig(Spec):
     figures: ReportSpec = ReportSpec()
     groups: DifferentialSpec = DifferentialSpec()
     limits: AllLimitsSpec = AllLimitsSpec()
+    """What the gallery must reach to be approved. Lists of objects, on the command line as JSON: `limits.fnir_at_fpir`
+    of {"fpir": 0.003, "fnir_most": 0.1}; `limits.groups` of {"fpir": 0.003, "fnir_ratio_most": 1.5}, which takes
+    `fmr_ratio_most`, `fpir_ratio_most` and `true_positives_least` too."""
     publish: bool = False
     """Put thresholds and verdict into the gallery's next snapshot."""
     run: RunSpec = RunSpec()

@@ -36,7 +36,8 @@ from facebatch.gallery.gates import GateSpec, rates, reconcile
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.images.source import SourceSpec
 from facebatch.pipelines import gallery_collect, gallery_show, gallery_verify
-from facebatch.pipelines.reindex import compose, live_shards, next_snapshot
+from facebatch.pipelines.composing import compose, next_snapshot
+from facebatch.pipelines.reindex import live_shards
 from facebatch.pipelines.reindex_erase import Wanted
 from facebatch.pipelines.reindex_plan import list_sources, plan_source
 from facebatch.pipelines.reindex_segments import Builder

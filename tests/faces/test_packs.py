@@ -96,6 +96,37 @@ def test_without_a_card_the_words_of_the_licence_decide(tmp_path, text, restrict
     assert load_card(tmp_path).research_only is restricted
 
 
+WRAPPED = (
+    "det.onnx: a detector (commit 0047ac24; the project's licence file is\nApache-2.0 in form).\n  rec.onnx: MIT.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            WRAPPED,
+            "det.onnx: a detector (commit 0047ac24; the project's licence file is Apache-2.0 in form). rec.onnx: MIT.",
+        ),
+        ("\n\nMIT License\n\nCopyright (c) 2020\nPermission is hereby granted\n", "MIT License"),
+        ("Apache License\r\nVersion 2.0\r\n \r\nTERMS\r\n", "Apache License Version 2.0"),
+    ],
+)
+def test_without_a_card_the_licence_is_told_in_whole_sentences(tmp_path, text, told):
+    write_pack(tmp_path)
+    (tmp_path / "MODEL.LICENSE").write_text(text)
+    assert load_card(tmp_path).licence == told
+
+
+def test_a_long_licence_says_where_the_rest_is(tmp_path):
+    write_pack(tmp_path)
+    (tmp_path / "MODEL.LICENSE").write_text("Use is permitted. " * 500)
+    told = load_card(tmp_path).licence
+    assert told.startswith("Use is permitted. Use is")
+    assert told.endswith("... (the rest is in MODEL.LICENSE)")
+    assert len(told) <= 1000
+
+
 def test_wrong_digest_names_file_expected_and_got(tmp_path):
     folder = write_pack(tmp_path)
     recorded = digest(folder / "recogniser.onnx")

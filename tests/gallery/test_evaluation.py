@@ -8,6 +8,7 @@ from facebatch.errors import PlanError
 from facebatch.gallery.evaluation import (
     Band,
     Evaluation,
+    NoThreshold,
     PublishedBand,
     PublishedThreshold,
     check_current,
@@ -55,6 +56,31 @@ def test_a_target_without_threshold_is_refused_with_those_there_are() -> None:
         threshold_for(evaluation(), 0.001, where=WHERE)
     with pytest.raises(PlanError, match="snapshot 7 has no published thresholds; run `facebatch evaluate --publish`"):
         threshold_for(None, 0.001, where=WHERE)
+
+
+def unsupported(searches: int, needed: int) -> Evaluation:
+    without = (NoThreshold(fpir=0.003, searches=searches, needed=needed),)
+    return evaluation().model_copy(update={"thresholds": (), "without_threshold": without})
+
+
+def test_a_target_that_was_evaluated_in_vain_is_refused_with_the_reason() -> None:
+    words = (
+        r"^snapshot 7 has no threshold for FPIR 0\.003: its evaluation had too few non-mated searches \(26, 1 000 "
+        r"needed\); evaluate with more people who are not in the gallery, or leave out match\.fpir and give "
+        r"match\.floor$"
+    )
+    with pytest.raises(PlanError, match=words):
+        threshold_for(unsupported(26, 1000), 0.003, where=WHERE)
+    with pytest.raises(PlanError, match=r"no threshold of band A for FPIR 0\.003: .* searches \(26, 1 000 needed\)"):
+        threshold_for_band(unsupported(26, 1000), "A", 0.003, where=WHERE)
+    with pytest.raises(PlanError, match=r"no threshold for FPIR 0\.01 \(there are: none\); evaluate with that target"):
+        threshold_for(unsupported(26, 1000), 0.01, where=WHERE)
+
+
+def test_a_target_that_every_threshold_keeps_is_refused_as_needless() -> None:
+    words = r"FPIR 0\.003: any similarity keeps to it; leave out match\.fpir, with match\.floor or without$"
+    with pytest.raises(PlanError, match=words):
+        threshold_for(unsupported(1000, 1000), 0.003, where=WHERE)
 
 
 def of_band(band: Band, fpir: float, threshold: float, quality: tuple[float, float]) -> PublishedBand:
@@ -108,7 +134,7 @@ def test_the_worst_band_is_not_searched_though_its_figures_are_told() -> None:
 
 
 def test_evaluations_of_earlier_releases_are_read_and_have_no_bands() -> None:
-    told = evaluation().model_dump(mode="json", exclude={"bands", "band_limits"})
+    told = evaluation().model_dump(mode="json", exclude={"bands", "band_limits", "without_threshold"})
     for threshold in told["thresholds"]:
         del threshold["false_candidates"]
     old = Evaluation.model_validate(told)
@@ -120,7 +146,8 @@ def test_evaluations_of_earlier_releases_are_read_and_have_no_bands() -> None:
 
 
 def test_what_is_published_is_read_back() -> None:
-    assert Evaluation.model_validate_json(banded().model_dump_json()) == banded()
+    for told in (banded(), unsupported(26, 1000)):
+        assert Evaluation.model_validate_json(told.model_dump_json()) == told
 
 
 @pytest.mark.parametrize("templates", [900, 1000, 1100])

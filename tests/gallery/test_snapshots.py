@@ -1,7 +1,7 @@
 """Snapshots: numbered, put once, one model, and a source replaces only its own shards."""
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -130,6 +130,45 @@ def test_a_source_replaces_only_its_own_shards() -> None:
     assert [shard.shard_key for shard in head.shards] == ["x", "a", "b"]
     assert [shard.shard_key for shard in snapshots.replace_source(head, "s3://in", [commit("c")])] == ["x", "c"]
     assert (head.images, head.templates) == (3, 3)
+
+
+def embedded_again(first: ShardCommit, **altered: object) -> ShardCommit:
+    """The same shard by another attempt: files of other names with the same bytes, unless `altered`."""
+    parts = {
+        kind: getattr(first, kind).model_copy(update={"key": f"{kind}/{first.shard_key}-again.parquet"})
+        for kind in ("templates", "ledger", "timings")
+    }
+    templates = parts["templates"].model_copy(update=altered)
+    return first.model_copy(update={**parts, "attempt": "again", "templates": templates})
+
+
+def test_files_written_again_with_the_same_bytes_replace_those_of_a_live_shard() -> None:
+    first = commit("a")
+    head = snapshot(1, first, commit("b"))
+    erased = head.shards[0].model_copy(update={"next_expiry": None})
+    head = head.model_copy(update={"shards": (erased, head.shards[1])})
+    again = embedded_again(first)
+    shards = snapshots.replace_source(head, "s3://in", [again, commit("b")])
+    assert [shard.templates.key for shard in shards] == ["templates/a-again.parquet", "templates/b.parquet"]
+    assert shards[0].ledger == again.ledger
+    assert shards[0].next_expiry is None  # what it was set to after an erasure is in no commit
+    assert head.model_copy(update={"shards": shards}).content_sha256 == head.content_sha256
+
+
+@pytest.mark.parametrize("kind", ["templates", "ledger"])
+def test_a_live_shard_of_other_bytes_stays_for_its_rows_may_have_been_purged(kind: str) -> None:
+    first = commit("a", rows=2)
+    head = snapshot(1, first)
+    purged = getattr(first, kind).model_copy(update={"key": "purged", "sha256": "1" * 64, "rows": 1})
+    head = head.model_copy(update={"shards": (head.shards[0].model_copy(update={kind: purged}),)})
+    assert snapshots.replace_source(head, "s3://in", [embedded_again(first)]) == head.shards
+
+
+def test_keys_committed_since_a_time(store: MemoryStore) -> None:
+    before = datetime.now(UTC)
+    put_first(store, layout.commit("k"), commit("k"))
+    assert committed_keys(store, before) == {"k"}
+    assert committed_keys(store, datetime.now(UTC) + timedelta(hours=1)) == frozenset()
 
 
 def test_templates_of_two_models_never_meet() -> None:

@@ -159,11 +159,13 @@ def test_another_model_is_refused_where_deletions_name_templates(store: MemorySt
 
 
 def test_an_order_holds_for_what_it_named_under_another_name(store: MemoryStore) -> None:
-    named, renamed = (TemplateIds(store).of(part(store, name, ["x", "y"])) for name in ("a", "b"))
+    named, other = (TemplateIds(store).of(part(store, name, ["x", "y"])) for name in ("a", "b"))
+    renamed = other.set_column(4, "image_sha256", named["image_sha256"])
     contents = tuple(content_ids(named)[:1])
     orders = Orders(orders=(order("template", "a000000").model_copy(update={"contents": contents}),))
     assert ordered(named, orders)["template_id"].to_pylist() == ["a000000"]
     assert ordered(renamed, orders)["template_id"].to_pylist() == ["b000000"]
+    assert ordered(other, orders).num_rows == 0
     relabelled = renamed.set_column(1, "subject_id", pa.array(["z", "y"]))
     assert ordered(relabelled, orders).num_rows == 0
 

@@ -1,6 +1,7 @@
 """Fixtures of the pipeline tests."""
 
 from examined import case_world
+from repacked import prepared
 from reviewing import assigned, case, fresh, review
 from servers.s3 import ceph, moto, server
 from worlds import finished, model, searchable, world
@@ -14,6 +15,7 @@ __all__ = [
     "fresh",
     "model",
     "moto",
+    "prepared",
     "review",
     "searchable",
     "server",

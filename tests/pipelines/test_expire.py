@@ -93,6 +93,14 @@ def test_a_gallery_that_is_not_indexed_is_indexed_on_the_way(gallery: Erasing) -
     assert live(gallery) == [name for name in ALL[:6] if name != "b000002"]
 
 
+def test_dead_rows_of_segments_that_it_built_itself_are_told(gallery: Erasing) -> None:
+    gallery.small.embed(Shard("a"), Shard("b"), index=False)
+    report = gallery.run(deletions=gallery.request("subject,b-1,r,a"))
+    assert (report.segments_built, report.tombstones, report.dead_rows) == (1, 1, 1)
+    again = gallery.run()
+    assert (again.published, again.dead_rows) == (False, 1)
+
+
 def test_when_another_run_was_first_it_erases_from_what_that_made(
     gallery: Erasing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

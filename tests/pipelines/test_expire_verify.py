@@ -22,7 +22,7 @@ from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.gallery.tombstones import start_of
 from facebatch.index.compact import CompactSpec
 from facebatch.pipelines import gallery_rollback, index
-from facebatch.pipelines.expire_finds import ExpireVerification, Finds, Loose, require_gone
+from facebatch.pipelines.expire_finds import ExpireVerification, Finds, Loose, OlderSnapshot, remedies, require_gone
 from facebatch.pipelines.gallery_rollback import RollbackSpec
 from facebatch.pipelines.masking import mask
 from facebatch.storage import layout
@@ -105,7 +105,7 @@ def test_what_keeps_an_older_snapshot_is_told_by_name(gallery: Erasing) -> None:
     gallery.collect()
     (held,) = gallery.verify().older
     assert (held.seq, held.template_rows, held.segment_rows, held.kept_by) == (seq, 1, 1, "pinned as audit")
-    assert gallery.verify().remedies[-1].startswith(f"snapshots {seq} stay until they are unpinned")
+    assert gallery.verify().remedies[-1] == f"snapshot {seq} stays until it is unpinned and nobody reads it"
     unpin(gallery.store, "audit")
     with reading(gallery.store, seq, "match"):
         gallery.collect()
@@ -113,6 +113,12 @@ def test_what_keeps_an_older_snapshot_is_told_by_name(gallery: Erasing) -> None:
         assert str(read.kept_by).startswith("read by match on ")
     gallery.collect()
     require_clean(gallery.verify())
+
+
+def test_several_snapshots_that_are_kept_are_told_in_the_plural(gallery: Erasing) -> None:
+    kept = [OlderSnapshot(seq, gallery.head.created_at, 1, 1, "pinned as audit") for seq in (3, 5)]
+    told = remedies(gallery.head, 0, kept, NOTHING)
+    assert told[-1] == "snapshots 3, 5 stay until they are unpinned and nobody reads them"
 
 
 def test_files_that_no_snapshot_refers_to_are_told_until_they_are_collected(gallery: Erasing) -> None:

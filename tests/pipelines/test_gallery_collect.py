@@ -110,6 +110,17 @@ def test_a_dry_run_tells_the_same_and_deletes_nothing() -> None:
     assert collect(gallery) == planned
 
 
+def test_trial_objects_that_a_killed_run_left_go_when_they_are_old() -> None:
+    gallery = nights()
+    collect(gallery)
+    gallery.store.put(layout.preflight("0" * 32, "alone"), b"first")
+    young = gallery_collect.run(gallery.store, RetentionSpec(), QUIET)
+    assert (young.deleted, young.waiting) == ({}, 1)
+    old = collect(gallery)
+    assert {kind: part.objects for kind, part in old.deleted.items()} == {"preflight": 1}
+    assert list(gallery.store.list(layout.PREFLIGHT)) == []
+
+
 @pytest.mark.parametrize(
     ("found", "held", "expected"),
     [

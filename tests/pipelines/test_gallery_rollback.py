@@ -94,6 +94,24 @@ def test_the_head_and_what_holds_the_same_are_refused(to: int, words: str) -> No
         roll_back(gallery, to)
 
 
+def test_a_dry_run_refuses_what_the_run_refuses() -> None:
+    gallery = two_states()
+    gallery.erase("a000001", "b000000")
+    roll_back(gallery, 2)
+    before = objects(gallery.store)
+    for dry_run in (True, False):
+        with pytest.raises(PlanError, match="the head, snapshot 6, holds what snapshot 2 does already"):
+            roll_back(gallery, 2, dry_run=dry_run)
+    assert objects(gallery.store) == before
+
+
+def test_it_says_that_a_reindex_follows_the_sources() -> None:
+    gallery = two_states()
+    planned, done = roll_back(gallery, 2, dry_run=True), roll_back(gallery, 2)
+    assert planned.next_reindex == done.next_reindex
+    assert "what the sources list" in done.next_reindex
+
+
 def test_a_snapshot_that_was_collected_or_never_was_is_told_apart() -> None:
     gallery = two_states()
     gallery.store.delete(layout.snapshot(1))

@@ -66,9 +66,11 @@ KINDS = {
 
 
 def keys_of(gallery: SmallGallery, kind: str) -> list[str]:
-    """Keys of the objects of a kind that the head refers to."""
+    """Keys of the objects of a kind, those of segments of the head before older ones."""
     head, _, name = KINDS[kind].partition("*/")
-    return [key for key in objects(gallery.store) if key.startswith(head) and (not name or f"/{name}" in key)]
+    keys = [key for key in objects(gallery.store) if key.startswith(head) and (not name or f"/{name}" in key)]
+    live = {segment.segment_id for segment in gallery.head.segments}
+    return sorted(keys, key=lambda key: live.isdisjoint(key.split("/")))
 
 
 def test_a_sound_gallery_has_no_fault_and_every_object_has_a_kind() -> None:

@@ -25,11 +25,9 @@ from facebatch.index.compact import CompactSpec
 from facebatch.match.generations import CANARIES, IMPOSTORS, MATES, RANK_ONE, SEPARATION
 from facebatch.pipelines import expire_verify, gallery_collect, gallery_rollback, gallery_verify, reindex
 from facebatch.pipelines.gallery_rollback import RollbackSpec
-from facebatch.pipelines.generation import GenerationReport
-from facebatch.pipelines.reindex import ReindexReport
 from page import Page
 from reindexed import gallery, head, live_members, update
-from repacked import WORSE, Renewed, put_world
+from repacked import WORSE, Renewed, enrolled, image_of, request, run, run_part, subjects, template_of
 from stored import files
 from worlds import PEOPLE, QUIET, World
 
@@ -39,53 +37,9 @@ FIGURES = {CANARIES, RANK_ONE, MATES, SEPARATION, IMPOSTORS}
 COMPACTIONS = (CompactSpec(), CompactSpec(rows=1000))
 
 
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory, data_dir: Path, models_dir: Path, model: ModelSpec) -> Path:
-    """Photos, packs and canaries; never written to by a test."""
-    kept = World(tmp_path_factory.mktemp("generation"), model)
-    put_world(data_dir, models_dir, kept)
-    return kept.root
-
-
 @pytest.fixture
 def world(prepared: Path, tmp_path: Path, model: ModelSpec) -> World:
-    """Enrolled with the old model."""
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    made = World(tmp_path, model)
-    update(made)
-    return made
-
-
-def run(config: ReindexConfig) -> ReindexReport:
-    report = reindex.run(config, QUIET)
-    assert isinstance(report, ReindexReport)
-    return report
-
-
-def run_part(config: ReindexConfig) -> GenerationReport:
-    report = reindex.run(config, QUIET)
-    assert isinstance(report, GenerationReport)
-    return report
-
-
-def subjects(world: World) -> list[str]:
-    """Of the rows that a search compares."""
-    return [str(row["subject_id"]) for row in sorted(live_members(world), key=lambda row: str(row["subject_id"]))]
-
-
-def template_of(world: World, subject: str) -> str:
-    return next(str(row["template_id"]) for row in live_members(world) if row["subject_id"] == subject)
-
-
-def request(world: World, name: str, *lines: str) -> str:
-    path = world.root / f"{name}.csv"
-    path.write_text("\n".join(["kind,id,reason,authority", *(f"{line},asked,court" for line in lines)]) + "\n")
-    return str(path)
-
-
-def image_of(world: World, subject: str) -> str:
-    photo = files(world.root / "gallery-photos" / subject, "*.jpg")[0]
-    return str(photo.relative_to(world.root / "gallery-photos"))
+    return enrolled(prepared, tmp_path, model)
 
 
 def require_sound(world: World) -> None:
@@ -229,9 +183,23 @@ def an_earlier_day(renewed: Renewed) -> ReindexConfig:
     return renewed.change(as_of=date(2024, 3, 1))
 
 
+MANY = FaceSpec(keep="all", max_faces=101)
+
+
 def many_faces(renewed: Renewed) -> ReindexConfig:
     update(renewed.world, deletions=request(renewed.world, "one", f"subject,{subjects(renewed.world)[0]}"))
-    return renewed.change(faces=FaceSpec(keep="all", max_faces=101))
+    return renewed.change(faces=MANY)
+
+
+def many_faces_and_a_request(renewed: Renewed) -> ReindexConfig:
+    return renewed.change(faces=MANY, deletions=request(renewed.world, "one", f"subject,{subjects(renewed.world)[0]}"))
+
+
+def many_faces_over_nights_in_which_some_expire(renewed: Renewed) -> ReindexConfig:
+    store, old = gallery(renewed.world), head(renewed.world)
+    shards = tuple(s.model_copy(update={"next_expiry": datetime(2099, 1, 1, tzinfo=UTC)}) for s in old.shards)
+    snapshots.publish(store, old.model_copy(update={**snapshots.next_number(old), "shards": shards, "reason": "dated"}))
+    return renewed.change(faces=MANY, spec=renewed.spec(shards=1))
 
 
 @pytest.mark.parametrize(
@@ -248,6 +216,8 @@ def many_faces(renewed: Renewed) -> ReindexConfig:
         (canaries_of_the_new_model, StopError, r"^generation\.canaries: .* which is not the model"),
         (an_earlier_day, ConfigError, r"^as_of: what expired since would come back"),
         (many_faces, ConfigError, r"^faces\.max_faces: .*; set it to 100$"),
+        (many_faces_and_a_request, ConfigError, r"^faces\.max_faces: .*; set it to 100$"),
+        (many_faces_over_nights_in_which_some_expire, ConfigError, r"^faces\.max_faces: .*; set it to 100$"),
     ],
 )
 def test_what_would_lose_or_bring_back_somebody_is_refused_before_anything_is_embedded(

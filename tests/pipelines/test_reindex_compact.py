@@ -135,6 +135,13 @@ def test_what_does_not_fit_into_the_budget_waits_and_is_told(indexed: World) -> 
     assert (plan["segments_to_merge"], plan["rows_to_rewrite"]) == (1, len(people(indexed)) - 1)
 
 
+def test_dead_rows_of_a_segment_built_in_the_same_run_are_told(world: World) -> None:
+    report = run(world, deletions=delete(world, people(world)[0]))
+    assert (report.segments_built, report.deleted, report.dead_rows) == (1, 1, 1)
+    again = run(world)
+    assert (again.published, again.dead_rows) == (False, 1)
+
+
 def test_a_shard_of_which_all_is_erased_needs_no_segment(indexed: World) -> None:
     for subject in people(indexed):
         run(indexed, deletions=delete(indexed, subject))

@@ -23,8 +23,8 @@ from facebatch.gallery.tombstones import after_embed
 from facebatch.images.source import SourceSpec
 from facebatch.index.compact import CompactSpec
 from facebatch.index.spec import IndexSpec
+from facebatch.pipelines.composing import compose, next_snapshot
 from facebatch.pipelines.masking import read_members
-from facebatch.pipelines.reindex import compose, next_snapshot
 from facebatch.pipelines.reindex_erase import Wanted
 from facebatch.pipelines.reindex_report import Content
 from facebatch.pipelines.reindex_segments import Builder
@@ -116,7 +116,8 @@ class Gallery:
         seed = int(canonical_digest(ids)[:8], 16)
         vectors = unit(np.random.default_rng(seed).normal(size=(len(ids), DIM)))
         table = template_table(vectors, [subject_of(image) for image in images])
-        for name, values in (("template_id", ids), ("image_id", images)):
+        files = [canonical_digest(name) for name in ids]
+        for name, values in (("template_id", ids), ("image_id", images), ("image_sha256", files)):
             table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), [values])
         rows = [
             {"image_id": image, "member": image, "outcome": "ok", "faces_found": 1, "faces_kept": 1, "rejected": []}

@@ -201,13 +201,40 @@ for folder in sys.argv[1:]:
 """
 
 
-def whole_run(home, *folders):
+def whole_run(home, *folders, **settings):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     command = [sys.executable, "-W", "error", "-c", WHOLE_RUN, *map(str, folders)]
     done = subprocess.run(
-        command, env=environment | {"HOME": str(home)}, capture_output=True, text=True, check=False, timeout=100
+        command,
+        env=environment | {"HOME": str(home)} | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
     )
     return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("kind", [Exception, RuntimeError, ConnectionError, PermissionError])
+def test_whatever_keeps_a_ray_of_its_own_from_starting_is_told_in_a_sentence(kind, monkeypatch):
+    from facebatch.runtime import ray_executor  # it imports ray, which `ray_session` prepared
+
+    def fail(**_):
+        raise kind("The current node timed out during startup.\nDetails")
+
+    monkeypatch.setattr(ray_executor.ray, "init", fail)
+    with pytest.raises(StopError) as told:
+        ray_executor._connect("local")
+    assert str(told.value) == (
+        "Ray does not start or answer at local: The current node timed out during startup; "
+        "try again, or `--run.executor local`"
+    )
+
+
+def test_a_folder_that_ray_cannot_use_is_told_without_a_traceback(tmp_path):
+    code, printed, told = whole_run(tmp_path / "home", tmp_path / "a", RAY_TMPDIR=str(tmp_path / ("a" * 100)))
+    assert (code, printed) == (1, "")
+    assert told.rstrip().splitlines()[-1].startswith("facebatch.errors.StopError: Ray does not start or answer")
 
 
 def test_starts_and_stops_a_ray_of_its_own_in_silence(tmp_path):

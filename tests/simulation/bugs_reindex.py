@@ -63,8 +63,8 @@ def tombstones_dropped(patch: pytest.MonkeyPatch) -> None:
 def orders_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A run with a request keeps its orders alone."""
 
-    def alone(before: Orders, new: Iterable[Order], request: str | None) -> Orders:
-        return with_orders(Orders() if request else before, new, request)
+    def alone(before: Orders, new: Iterable[Order], request: str | None, unknown: Sequence[int]) -> Orders:
+        return with_orders(Orders() if request else before, new, request, unknown)
 
     edges.replace(patch, [(with_orders, alone)])
 

@@ -5,6 +5,10 @@ import uuid
 import pytest
 
 from facebatch.errors import UnsafeStoreError
+from facebatch.storage import layout
+from facebatch.storage.clock import measure_skew
+from facebatch.storage.keys import SCRATCH
+from facebatch.storage.local import LocalStore
 from facebatch.storage.memory import MemoryStore
 from facebatch.storage.preflight import require_put_if_absent
 
@@ -69,6 +73,16 @@ def test_an_unsafe_store_is_refused_with_what_was_seen_and_what_to_do(kind, seen
         require_put_if_absent(store)
     assert str(caught.value).startswith(f"{store.uri}: ")
     assert "use a store with conditional writes" in str(caught.value)
+    assert [*store.list()] == []
+
+
+def test_many_checks_leave_no_more_folders_than_one(tmp_path):
+    store = LocalStore(tmp_path)
+    for _ in range(3):
+        require_put_if_absent(store)
+        measure_skew(store)
+    left = [path for path in tmp_path.rglob("*") if path.is_dir() and path.name != SCRATCH]
+    assert left == [tmp_path / layout.PREFLIGHT.rstrip("/")]
     assert [*store.list()] == []
 
 

@@ -21,8 +21,11 @@ class ReferenceSpec(Spec):
     """A group, and the FMR within it that sets a threshold."""
 
     variable: str
+    """A group variable of the probes or subjects."""
     group: str
+    """One of its groups."""
     fmr: float = Field(default=1e-4, gt=0, lt=1)
+    """FMR within that group, at most."""
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ LAYOUTS = {
 """By task: the manifest's `preprocessing_version` -> which decoder reads the file."""
 
 _RESTRICTED = re.compile(r"non-?commercial|research (purposes )?only|only for research", re.IGNORECASE)
+_BLANK_LINE = re.compile(r"\n\s*\n")
+_LONGEST_TERMS = 1000
+"""Characters of a licence that are told."""
 
 
 class CardSpec(Spec):
@@ -166,13 +170,18 @@ def _terms(path: Path, licence_path: Path) -> tuple[str, bool]:
         text = licence_path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise ModelPackError(f"{licence_path} cannot be read; a pack must carry its licence") from error
-    first_line = next((line.strip() for line in text.splitlines() if line.strip()), None)
-    if first_line is None:
+    if not text.strip():
         raise ModelPackError(f"{licence_path} is empty; a pack must carry its licence")
     if not (path / CARD).is_file():
-        return first_line, bool(_RESTRICTED.search(text))
+        return _first_paragraph(text, licence_path.name), bool(_RESTRICTED.search(text))
     card = _read_card(path / CARD)
     return card.licence, card.research_only
+
+
+def _first_paragraph(text: str, name: str) -> str:
+    """Lines up to the first blank one, in one line; what is longer than a person reads names its file."""
+    paragraph = _BLANK_LINE.split(text.strip(), maxsplit=1)[0]
+    return textwrap.shorten(paragraph, _LONGEST_TERMS, placeholder=f" ... (the rest is in {name})")
 
 
 def _read_card(path: Path) -> CardSpec:

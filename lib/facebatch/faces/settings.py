@@ -38,10 +38,13 @@ class QualityGate(Spec):
     inter_eye: float | None = Field(default=None, ge=0, le=100)
     """Of the distance of the eyes as a quality; `min_inter_eye_px` is the same limit in px."""
     pose: float | None = Field(default=None, ge=0, le=100)
+    """Of how frontal the head is: 100 is frontal, 50 is turned by 45 degrees."""
     sharpness: float | None = Field(default=None, ge=0, le=100)
+    """Of the focus of the face region; a small face enlarged to the crop has little."""
     luminance: float | None = Field(default=None, ge=0, le=100)
     """Dark skin has 64 and more in good light."""
     exposure: float | None = Field(default=None, ge=0, le=100)
+    """Of how little of the face is burnt out or black: a twentieth burnt out leaves 17."""
     recognizability: float | None = Field(default=None, ge=0, le=100)
     """Needs a centroid: facebatch models centroid."""
     quality: float | None = Field(default=None, ge=0, le=100)

@@ -22,6 +22,8 @@ from facebatch.storage import layout
 from facebatch.storage.store import ObjectInfo, ObjectStore
 
 PART_FOLDERS = (layout.TEMPLATES, layout.LEDGER, layout.TIMINGS)
+_TRIAL = timedelta(hours=1)
+"""A check of the store takes seconds, and holds no lease: its objects wait this much longer."""
 
 
 class RetentionSpec(Spec):
@@ -126,6 +128,8 @@ def find_garbage(store: ObjectStore, references: References, before: datetime) -
         (kind if is_garbage else waiting).append(info)
     for info in _unnamed(store, (layout.MASKS, layout.ORDERS, layout.GENERATIONS), references):
         (files if is_older(info, before) else waiting).append(info)
+    for info in store.list(layout.PREFLIGHT):
+        (files if is_older(info, before - _TRIAL) else waiting).append(info)
     for info in _unnamed(store, (layout.TOMBSTONES,), references):
         # A rollback to a snapshot from before an erasure still has to know of it.
         limit = before if references.oldest is None else min(before, references.oldest)

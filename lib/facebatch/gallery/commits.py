@@ -87,9 +87,13 @@ def find_commit(store: ObjectStore, key: str) -> ShardCommit | None:
     return find(store, layout.commit(key), ShardCommit)
 
 
-def committed_keys(store: ObjectStore) -> frozenset[str]:
-    """Keys of all committed units below this root, from one listing."""
-    return frozenset(info.key[len(layout.COMMITS) : -len(".json")] for info in store.list(layout.COMMITS))
+def committed_keys(store: ObjectStore, since: datetime | None = None) -> frozenset[str]:
+    """Keys of all committed units below this root, or of those put since a time by the store's clock, from one
+    listing. Where the store does not tell when, they count as put since.
+    """
+    infos = store.list(layout.COMMITS)
+    late = (info for info in infos if since is None or info.modified is None or info.modified >= since)
+    return frozenset(info.key[len(layout.COMMITS) : -len(".json")] for info in late)
 
 
 def read_part(store: ObjectStore, part: PartFile) -> bytes:

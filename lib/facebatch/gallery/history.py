@@ -9,6 +9,7 @@ from facebatch.gallery import snapshots
 from facebatch.gallery.figures import GateFigure
 from facebatch.gallery.pins import read_pins
 from facebatch.gallery.snapshots import Snapshot
+from facebatch.gallery.verdicts import Verdict, verdict_of
 from facebatch.storage import layout
 from facebatch.storage.store import ObjectStore
 
@@ -54,6 +55,8 @@ class Entry:
     """Erased templates that are still in their parts."""
     restates: int | None
     reason: str | None
+    verdict: Verdict | None
+    """Of the last evaluation of its model; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,7 @@ def describe(snapshot: Snapshot, parent: Snapshot | None, *, is_head: bool, pins
         tombstones=sum(part.rows for part in snapshot.tombstones),
         restates=snapshot.restates,
         reason=snapshot.reason,
+        verdict=verdict_of(snapshot, parent),
     )
 
 

@@ -42,6 +42,15 @@ def purge(store: ObjectStore, shard: ShardEntry, template_ids: pa.Array, model: 
     )
 
 
+def is_purged(shard: ShardEntry) -> bool:
+    """Whether its parts were written by `purge`: no other parts are named by what they hold. Pure."""
+    return shard.templates.key == _key(layout.TEMPLATES, shard.shard_key, shard.templates.sha256)
+
+
+def _key(folder: str, shard_key: str, sha256: str) -> str:
+    return layout.part(folder, shard_key, sha256[:12])
+
+
 def _blanked(ledger: pa.Table, image_ids: pa.Array) -> pa.Table:
     """The ledger with nothing but outcome and counts in the rows of these images. Pure."""
     is_erased = pc.is_in(ledger["image_id"], value_set=image_ids)
@@ -65,6 +74,6 @@ def _put(store: ObjectStore, folder: str, shard_key: str, table: pa.Table, model
     """Named by its content in place of an attempt, so that a repeated run writes the same object."""
     kind = "templates" if folder == layout.TEMPLATES else "ledger"
     data = write_table(table, kind=kind, model=model)
-    key = layout.part(folder, shard_key, digest(data)[:12])
+    key = _key(folder, shard_key, digest(data))
     store.put_if_absent(key, data)
     return PartFile(key=key, sha256=digest(data), size=len(data), rows=table.num_rows)

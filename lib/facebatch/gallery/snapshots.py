@@ -144,14 +144,24 @@ def entry(commit: ShardCommit) -> ShardEntry:
 
 
 def replace_source(head: Snapshot | None, source: str, commits: Iterable[ShardCommit]) -> tuple[ShardEntry, ...]:
-    """Live shards after `source` was embedded: its own anew, those of other sources as in `head`. Pure.
-
-    A shard that `head` holds already stays as it is there, since what was purged from it is not in its commit.
-    """
+    """Live shards after `source` was embedded: its own anew, those of other sources as in `head`. Pure."""
     kept = [shard for shard in head.shards if shard.source != source] if head else []
     standing = {shard.shard_key: shard for shard in head.shards if shard.source == source} if head else {}
-    own = [standing.get(commit.shard_key) or entry(commit) for commit in commits]
+    own = [current(standing.get(commit.shard_key), entry(commit)) for commit in commits]
     return in_order([*kept, *own])
+
+
+def current(standing: ShardEntry | None, committed: ShardEntry) -> ShardEntry:
+    """A shard as a snapshot has it, or None, and as its commit has it now: what the next snapshot lists. Pure.
+
+    It stays as it is, since what was purged from it is in its commit still. But of equal bytes the commit's files are
+    taken: they were written again, in place of damaged or lost ones.
+    """
+    if standing is None:
+        return committed
+    files = {"templates": committed.templates, "ledger": committed.ledger}
+    is_same = all(getattr(standing, kind).sha256 == part.sha256 for kind, part in files.items())
+    return standing.model_copy(update=files) if is_same else standing
 
 
 def in_order(shards: Iterable[ShardEntry]) -> tuple[ShardEntry, ...]:
@@ -174,17 +184,6 @@ def check_one_model(head: Snapshot | None, source: str, model: str, model_name: 
             f"snapshot {head.seq} holds templates of model {head.model_name} from {', '.join(others)}; "
             f"templates of {model_name} must not be mixed with them: embed into a new gallery"
         )
-
-
-def check_own_shards(head: Snapshot | None, source: str, shard_uris: Iterable[str]) -> None:
-    """StopError when another source of the gallery already holds one of the shards: its templates would count twice."""
-    others = {shard.shard_uri: shard.source for shard in head.shards if shard.source != source} if head else {}
-    for uri in shard_uris:
-        if uri in others:
-            raise StopError(
-                f"{uri} is in the gallery already, from the source {others[uri]}; embed that source again, "
-                "or choose sources that do not overlap"
-            )
 
 
 def check_not_overtaken(store: ObjectStore, since: Snapshot | None, head: Snapshot | None, source: str) -> None:

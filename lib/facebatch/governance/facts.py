@@ -62,10 +62,12 @@ class RequesterFacts(Spec):
     agency: str | None = None
     """The accountable person or unit, not a shared account."""
     sector: Sector | None = None
+    """What kind of body it belongs to."""
     jurisdiction: Place | None = None
     """ISO 3166 code, with further parts for state and place: US-CA-SF. Said less exactly, as US-CA, it may be any place
     in it, and what is forbidden in one of them is; an agency of the whole state has a part of its own, as US-CA-CHP."""
     role: str | None = None
+    """The requester's role there."""
     training_date: date | None = None
     """Last training in the use of face recognition."""
 
@@ -74,11 +76,15 @@ class AuthorityFacts(Spec):
     """On what legal authority."""
 
     kind: AuthorityKind | None = None
+    """none: known to be without."""
     ref: str | None = None
+    """Number of the warrant, order or file."""
     issued: date | None = None
+    """Day on which it was issued."""
     expires: date | None = None
-    """Exclusive."""
+    """First day on which it does not hold any more."""
     judge: str | None = None
+    """Judge who issued it."""
     pending_until: AwareDatetime | None = None
     """Until when an authorisation that was asked for may still arrive; exclusive, with time zone."""
 
@@ -87,13 +93,17 @@ class OneProbeFacts(Spec):
     """What may be known of one probe; a request says it of all of its probes."""
 
     media_kind: MediaKind | None = None
+    """video_frame: a frame of a video; video_scan: everybody in a video is searched for."""
     source: str | None = None
+    """Where the probe is from."""
     edited: bool | None = None
     """Substantively manipulated."""
     is_sketch: bool | None = None
+    """Drawn or composed instead of photographed."""
     quality: float | None = Field(None, ge=0, le=100)
     """Lowest quality of a probe, 0 to 100."""
     lawful_collection: bool | None = None
+    """It was collected lawfully."""
     seized_device: bool | None = None
     """From a device that was lawfully seized in the case."""
 
@@ -102,15 +112,20 @@ class ProbeFacts(OneProbeFacts):
     """What is searched for."""
 
     count: int | None = Field(None, ge=0)
+    """How many probes there are; a search of more is refused."""
 
 
 class GalleryFacts(Spec):
     """What is searched in."""
 
     id: str | None = None
+    """Name by which the authority knows it."""
     source: GallerySource | None = None
+    """Where its photos are from."""
     jurisdiction: Place | None = None
+    """ISO 3166 code of whose gallery it is, written as the requester's."""
     version: str | None = None
+    """Which state of it."""
     evaluated: bool | None = None
     """An evaluation approved this version."""
     notice_date: date | None = None
@@ -130,16 +145,25 @@ class Facts(Spec):
     """Every fact of one request. None is unknown, as is blank text; an empty list is known to be empty."""
 
     action: Action | None = None
+    """What is to be done."""
     purpose: Purpose | None = None
+    """For what, from a closed list."""
     offence: OffenceFacts = OffenceFacts()
+    """What is investigated."""
     case_id: str | None = None
+    """The case that the request is for."""
     narrative: str | None = None
     """The facts of the case that justify the search."""
     requester: RequesterFacts = RequesterFacts()
+    """Who asks."""
     authority: AuthorityFacts = AuthorityFacts()
+    """On what legal authority."""
     probe: ProbeFacts = ProbeFacts()
+    """What is searched for."""
     gallery: GalleryFacts = GalleryFacts()
+    """What is searched in."""
     media: MediaFacts = MediaFacts()
+    """How the media arrive."""
     event_contexts: tuple[EventContext, ...] | None = None
     """Protected activities that the probes show; empty: none."""
     basis_protected_class: bool | None = None
@@ -149,6 +173,7 @@ class Facts(Spec):
     dpia_ref: str | None = None
     """The data protection impact assessment."""
     approver: str | None = None
+    """Who approves of what needs it, such as probe images with more faces than 3."""
 
 
 @dataclass(frozen=True, slots=True)

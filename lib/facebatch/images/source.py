@@ -17,6 +17,7 @@ class FieldsSpec(Spec):
     captured_at: str | None = "captured_at"
     """ISO 8601 with offset, or Unix seconds from March 1973 on (smaller numbers look like dates)."""
     expires_at: str | None = "expires_at"
+    """When a template expires, written like `captured_at`: from a gallery it is erased by the end of that day, UTC."""
     groups: tuple[str, ...] = ()
     """Group labels to carry for evaluation; given, never inferred."""
 
@@ -29,6 +30,7 @@ class SourceSpec(Spec):
     kind: Literal["auto", "tar", "parquet", "manifest", "folder"] = "auto"
     """auto: by what lies there (.tar, .parquet with an image column, .csv/.jsonl/.parquet manifest, images)."""
     fields: FieldsSpec = FieldsSpec()
+    """What is known of an image besides its bytes, and under which name."""
     image_column: str = "image"
     """Parquet shards: binary column, or struct with a `bytes` field."""
     uri_column: str = "uri"

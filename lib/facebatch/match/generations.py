@@ -46,7 +46,8 @@ class GenerationSpec(Spec):
     uncompared: bool = False
     """Publish without a comparison."""
     shards: int | None = Field(default=None, ge=1)
-    """Most shards embedded in one run. A run after which some are left publishes nothing; the next one goes on."""
+    """Most shards embedded in one run. A run after which some are left publishes nothing of the new model, only the
+    head without what is to be erased; the next one goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """embed: list the source, plan against what is committed, embed what is new, publish a snapshot."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from facebatch.config import EmbedConfig
 from facebatch.errors import PlanError, ShardError
+from facebatch.evaluate.words import counted
 from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
@@ -17,18 +19,23 @@ from facebatch.gallery.tombstones import after_embed
 from facebatch.images.records import ImageShard
 from facebatch.images.shards import list_shards
 from facebatch.images.source import SourceSpec
+from facebatch.pipelines.embed_failures import FailedImage, as_lines, failed_images
 from facebatch.pipelines.embedding import EmbedTask, RowsSpec, embed_memory
 from facebatch.pipelines.grants import Grant
+from facebatch.pipelines.overlaps import Listed, check_head
 from facebatch.pipelines.planned_centroid import planned_centroid
 from facebatch.pipelines.publishing import publish_next
 from facebatch.pipelines.running import check_memory, run_all
 from facebatch.runtime.executor import Executor
 from facebatch.runtime.open import open_executor
+from facebatch.schemas import Outcome
 from facebatch.storage.open import open_store
 from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.settings import S3Spec
 from facebatch.storage.store import ObjectStore
 from facebatch.telemetry.progress import Progress
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +73,21 @@ class EmbedReport:
     images: int
     templates: int
     outcomes: dict[str, int]
+    failures: tuple[FailedImage, ...]
+    """A few of every kind; `outcomes` counts all."""
+    warning: str | None
+    """What is wrong with the whole source; None: some image gave a template, or there was none."""
+
+    def summary(self) -> Mapping[str, object]:
+        """The same for people."""
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        failures, warning = told.pop("failures"), told.pop("warning")
+        if failures:
+            told["without a template"] = as_lines(failures, self.outcomes)
+        return told if warning is None else {"WARNING": warning, **told}
 
 
-def plan(shards: list[ImageShard], committed: frozenset[str], rows: RowsSpec, model: str) -> EmbedPlan:
+def plan(shards: Sequence[ImageShard], committed: frozenset[str], rows: RowsSpec, model: str) -> EmbedPlan:
     """Pure: what must be done for these shards, given the keys already committed."""
     part = rows.key_part()
     keys = [shard_key(shard, model=model, rows_config={**part, **rows.directions.key_part(shard)}) for shard in shards]
@@ -95,9 +114,9 @@ def run(config: EmbedConfig, progress: Progress, *, dry_run: bool = False) -> Em
     store = open_store(config.gallery, config.s3)
     head = snapshots.head(store)
     snapshots.check_one_model(head, source.uri, card.fingerprint, card.name)
-    shards = list_shards(source, config.s3)
-    snapshots.check_own_shards(head, source.uri, [shard.uri for shard in shards])
-    planned = plan(shards, committed_keys(store), rows, card.fingerprint)
+    listed = Listed(source.uri, list_shards(source, config.s3))
+    check_head(head, [listed])
+    planned = plan(listed.shards, committed_keys(store), rows, card.fingerprint)
     if dry_run:
         return {**planned.describe(), "model": card.name, "licence": card.licence, "head": head.seq if head else None}
     require_put_if_absent(store)
@@ -105,8 +124,8 @@ def run(config: EmbedConfig, progress: Progress, *, dry_run: bool = False) -> Em
         with open_executor(config.run) as executor:
             check_memory(config.run, executor, planned.memory, len(planned.pending), what="embed")
             commits = embed_shards(planned, rows, Target(store.uri, store, config.s3), card, executor, progress)
-        snapshot, published = _publish(store, head, source.uri, commits, card, held)
-    return _report(snapshot, published, commits, len(planned.pending))
+        snapshot, published = _publish(store, head, listed, commits, card, held)
+    return _report(store, snapshot, published, planned, commits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +160,17 @@ def embed_shards(
 
 
 def _publish(
-    store: ObjectStore, since: Snapshot | None, source: str, commits: list[ShardCommit], card: ModelCard, held: Held
+    store: ObjectStore, since: Snapshot | None, listed: Listed, commits: list[ShardCommit], card: ModelCard, held: Held
 ) -> tuple[Snapshot, bool]:
     """The next snapshot, or the head when it holds the same shards. Another run's snapshot in between is built upon.
 
     StaleError when that is of the same source; `since` is the head from before the source was listed.
     """
+    source = listed.source
 
     def composed(head: Snapshot | None) -> tuple[Snapshot | None, None]:
         snapshots.check_one_model(head, source, card.fingerprint, card.name)
-        snapshots.check_own_shards(head, source, [commit.shard_uri for commit in commits])
+        check_head(head, [listed])
         shards = snapshots.replace_source(head, source, commits)
         if head is not None and head.model == card.fingerprint and head.shards == shards:
             return None, None
@@ -170,13 +190,30 @@ def _publish(
     return publish_next(store, held, composed)[:2]
 
 
-def _report(snapshot: Snapshot, published: bool, commits: list[ShardCommit], embedded: int) -> EmbedReport:
+def _report(
+    store: ObjectStore, snapshot: Snapshot, published: bool, planned: EmbedPlan, commits: Sequence[ShardCommit]
+) -> EmbedReport:
+    keys, outcomes = frozenset(planned.keys), sum_outcomes(commits)
     return EmbedReport(
         snapshot=snapshot.seq,
         published=published,
         shards=len(commits),
-        shards_embedded=embedded,
+        shards_embedded=len(planned.pending),
         images=sum(commit.images for commit in commits),
         templates=sum(commit.templates.rows for commit in commits),
-        outcomes=sum_outcomes(commits),
+        outcomes=outcomes,
+        failures=failed_images(store, [shard for shard in snapshot.shards if shard.shard_key in keys]),
+        warning=_warning(outcomes),
     )
+
+
+def _warning(outcomes: Mapping[str, int]) -> str | None:
+    """Logged too, so that a run whose report nobody reads says it."""
+    if not outcomes or outcomes.get(Outcome.OK):
+        return None
+    words = (
+        f"none of {counted(sum(outcomes.values()), 'image')} gave a template, so nobody of this source can be found; "
+        "mend what the reasons name and embed it again"
+    )
+    _LOG.warning("%s", words)
+    return words

@@ -2,38 +2,23 @@
 due of past searches, out of their results.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from facebatch.config import ExpireConfig, ReindexConfig
-from facebatch.errors import GateError
 from facebatch.gallery import snapshots
 from facebatch.gallery.deletions import DeletionRequest, read_request
-from facebatch.gallery.figures import explain, failed
-from facebatch.gallery.gates import reconcile
 from facebatch.gallery.leases import writing
-from facebatch.gallery.snapshots import Snapshot
-from facebatch.pipelines import expire_people, expire_results, expire_searches, expire_verify
+from facebatch.pipelines import expire_results, expire_searches, expire_verify
+from facebatch.pipelines.erasing import erase_from_head
 from facebatch.pipelines.expire_finds import ExpireVerification
 from facebatch.pipelines.expire_report import ExpirePlan, ExpireReport, describe, report
-from facebatch.pipelines.publishing import publish_next
-from facebatch.pipelines.reindex import compose, next_snapshot
 from facebatch.pipelines.reindex_erase import Wanted, day_of
-from facebatch.pipelines.reindex_report import Content
 from facebatch.pipelines.reindex_segments import Builder
 from facebatch.runtime.open import open_executor
 from facebatch.storage.clock import measure_skew
 from facebatch.storage.open import open_store
 from facebatch.storage.preflight import require_put_if_absent
 from facebatch.telemetry.progress import Progress
-
-
-@dataclass(frozen=True, slots=True)
-class HeadModel:
-    """The model of a gallery as its head has it; no pack is opened."""
-
-    name: str
-    dim: int
-    fingerprint: str
 
 
 def run(config: ExpireConfig, progress: Progress, *, dry_run: bool = True) -> ExpireReport | ExpirePlan:
@@ -54,14 +39,8 @@ def run(config: ExpireConfig, progress: Progress, *, dry_run: bool = True) -> Ex
     searches = expire_searches.delete(config, as_of, store, progress)
     with writing(store, "expire") as held, open_executor(config.run) as executor:
         builder = Builder(_without_sources(config), store, executor, progress)
-        skew = measure_skew(store)
-
-        def composed(head: Snapshot | None) -> tuple[Snapshot | None, Content]:
-            standing = head or snapshots.require_head(store)
-            return _next(standing, Wanted(request, as_of, standing.model, config.thorough, skew), builder)
-
-        snapshot, published, content = publish_next(store, held, composed)
-    expire_people.forget(store, snapshot)
+        wanted = Wanted(request, as_of, head.model, config.thorough, measure_skew(store))
+        snapshot, published, content = erase_from_head(wanted, builder, held)
     names = expire_results.erase(config, store, snapshot)
     return replace(report(snapshot, published, content), searches=searches, results=names)
 
@@ -89,18 +68,3 @@ def _without_sources(config: ExpireConfig) -> ReindexConfig:
         run=config.run,
         s3=config.s3,
     )
-
-
-def _next(head: Snapshot, wanted: Wanted, builder: Builder) -> tuple[Snapshot | None, Content]:
-    """The snapshot after `head` with its counts reconciled. Rates of images say nothing of an erasure, and a night that
-    failed them must not hold one up: they are left to reindex.
-    """
-    model = HeadModel(head.model_name, head.dim, head.model)
-    content = compose(head, head.shards, wanted, builder, model)
-    if content.is_in(head):
-        return None, content
-    snapshot = next_snapshot(head, content, model)
-    figures = reconcile(snapshot, {})
-    if failed(figures):
-        raise GateError(f"snapshot {snapshot.seq} is not published\n{explain(figures)}".rstrip())
-    return snapshot.model_copy(update={"gates": figures}), content

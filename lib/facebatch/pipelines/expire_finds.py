@@ -207,7 +207,9 @@ def remedies(head: Snapshot, waiting: int, older: Iterable[OlderSnapshot], loose
             "`--unpublished-days 0` also what an unfinished change of the model has embedded"
         )
     held = [str(snapshot.seq) for snapshot in snapshots if snapshot.kept_by]
-    if held:
+    if len(held) == 1:
+        lines.append(f"snapshot {held[0]} stays until it is unpinned and nobody reads it")
+    elif held:
         lines.append(f"snapshots {', '.join(held)} stay until they are unpinned and nobody reads them")
     return tuple(lines)
 

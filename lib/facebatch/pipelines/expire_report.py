@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from facebatch.config import ExpireConfig
+from facebatch.config import ExpireConfig, ReindexConfig
 from facebatch.gallery.commits import PartFile
 from facebatch.gallery.earlier_ids import models_before
 from facebatch.gallery.orders import read_orders
@@ -96,7 +96,7 @@ class ExpireReport:
         return {**_own(self), **of_report(self.searches), **words(self.results, done=True)}
 
 
-def describe(store: ObjectStore, head: Snapshot, wanted: Wanted, config: ExpireConfig) -> ExpirePlan:
+def describe(store: ObjectStore, head: Snapshot, wanted: Wanted, config: ExpireConfig | ReindexConfig) -> ExpirePlan:
     """Find what is due, as a run would, and write nothing. Reads the members of the segments that would be masked."""
     erasure = erase(store, head, head.shards, wanted, TemplateIds(store, models_before(head, head.model)))
     now = erasure.erased_now
@@ -153,7 +153,7 @@ def report(snapshot: Snapshot, published: bool, content: Content) -> ExpireRepor
         tombstones=sum(part.rows for part in snapshot.tombstones),
         rows_rewritten=compaction.rows,
         segments_built=content.built,
-        dead_rows=compaction.waiting,
+        dead_rows=content.dead_rows,
         compaction_budget=compaction.budget.words,
         nights_until_compact=content.outlook.nights,
     )

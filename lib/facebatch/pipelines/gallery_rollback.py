@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -10,17 +11,21 @@ from facebatch.gallery import snapshots
 from facebatch.gallery.erasures import later_erasures, returning
 from facebatch.gallery.history import ShardChanges, compare_shards, numbers
 from facebatch.gallery.leases import writing
+from facebatch.gallery.masks import put_dead
 from facebatch.gallery.references import documents_of, missing, parts_of
 from facebatch.gallery.snapshots import Snapshot
 from facebatch.gallery.template_ids import TemplateIds
 from facebatch.gallery.tombstones import joined, put_table, read_tables
 from facebatch.index.segment import read_manifest
-from facebatch.pipelines.masking import mask
+from facebatch.pipelines.masking import dead_rows
 from facebatch.pipelines.publishing import put_next
 from facebatch.pipelines.reindex_erase import with_next_expiry
 from facebatch.spec import Spec
+from facebatch.storage.memory import MemoryStore
 from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.store import ObjectStore
+
+NEXT_REINDEX = "brings back what the sources list: take what is not to return out of them first, or what caused it"
 
 
 class RollbackSpec(Spec):
@@ -52,6 +57,8 @@ class Rollback:
     """Templates of the restated snapshot that were erased since and stay so."""
     restored_erased: int
     """Those that come back because it was asked for."""
+    next_reindex: str = NEXT_REINDEX
+    """What comes of it, in words."""
 
 
 def run(store: ObjectStore, to: int, spec: RollbackSpec, *, dry_run: bool = False) -> Rollback:
@@ -81,7 +88,8 @@ def _roll_back(
     is_kept = not spec.restore_erased
     content = older
     if is_kept:
-        content = (older if dry_run else _without(store, older, found)).model_copy(update={"orders": head.orders})
+        target = MemoryStore(f"rollback-{uuid4().hex}") if dry_run else store
+        content = _without(store, older, found, target).model_copy(update={"orders": head.orders})
     snapshot = content.model_copy(
         update={**snapshots.next_number(head), "restates": older.seq, "reason": spec.reason.strip()}
     )
@@ -133,20 +141,21 @@ def _require_whole(store: ObjectStore, older: Snapshot) -> None:
         )
 
 
-def _without(store: ObjectStore, older: Snapshot, erased: pa.Table) -> Snapshot:
-    """The older snapshot with tombstones for what was erased since, and its segments' rows of these dead. Reads once
-    more the parts in which something expires, so that no night looks for what is erased already.
+def _without(store: ObjectStore, older: Snapshot, erased: pa.Table, target: ObjectStore) -> Snapshot:
+    """The older snapshot with tombstones for what was erased since, and its segments' rows of these dead; both are
+    stored in `target`. Reads once more the parts in which something expires, so that no night looks for what is erased
+    already.
     """
-    added = put_table(store, erased)
+    added = put_table(target, erased)
     if added is None:
         return older
     ids = erased["template_id"].combine_chunks()
-    segments = tuple(mask(store, segment, ids) for segment in older.segments)
+    masks = [put_dead(target, each.segment_id, dead_rows(store, each, ids)) for each in older.segments]
+    segments = [each.model_copy(update={"dead": dead}) for each, dead in zip(older.segments, masks, strict=True)]
     live = tuple(segment for segment in segments if segment.live_rows)
-    tombstones = (*older.tombstones, added)
-    gone = joined(read_tables(store, tombstones))["template_id"].combine_chunks()
+    gone = joined([*read_tables(store, older.tombstones), erased])["template_id"].combine_chunks()
     parts, today = TemplateIds(store), datetime.now(UTC).date()
     shards = tuple(
         with_next_expiry(shard, parts, today, gone) if shard.next_expiry else shard for shard in older.shards
     )
-    return older.model_copy(update={"shards": shards, "segments": live, "tombstones": tombstones})
+    return older.model_copy(update={"shards": shards, "segments": live, "tombstones": (*older.tombstones, added)})

@@ -1,7 +1,8 @@
 """A change of the model in a reindex: all shards embedded anew beside the head's, compared, and published at once.
 
-Nothing of the head is touched before the new number is published, so nights with the old model may go on meanwhile. Its
-shard keys, parts and segments hold another fingerprint and never meet the old ones.
+The head keeps its model before the new number is published, so nights with the old model may go on meanwhile; a night
+that leaves shards to the next erases from the head what is asked and what has expired: `pipelines.erasing`. Shard keys,
+parts and segments of the new model hold another fingerprint and never meet the old ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,29 +26,6 @@ from facebatch.pipelines.reindex_canaries import PartPlan, earlier, plan_parts, 
 from facebatch.pipelines.reindex_plan import Listing, SourcePlan, unnamed_sources
 from facebatch.pipelines.reindex_segments import Builder
 from facebatch.storage.open import open_store
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationReport:
-    """A run after which shards are left to embed with the new model."""
-
-    snapshot: int
-    """The head, which stays."""
-    published: bool
-    """Always False: a part of a gallery is not published."""
-    model: str
-    """The new one, by name."""
-    replaces: str
-    shards: int
-    """Listed."""
-    shards_embedded: int
-    """By this run."""
-    shards_left: int
-    """For the next runs of the same command."""
-    seconds: Mapping[str, float]
-    """Wall time by stage."""
-    report: str | None = None
-    """URI of the page; None: no folder for reports is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +63,18 @@ def check_model(head: Snapshot | None, listings: Sequence[Listing], card: ModelC
     _check_erasures(head, config)
 
 
+def _may_erase(head: Snapshot, config: ReindexConfig) -> bool:
+    """Whether something of the head was erased, or may be before the change is published."""
+    nights = config.generation is not None and config.generation.shards is not None
+    expires = nights and any(shard.next_expiry is not None for shard in head.shards)
+    return bool(head.orders or head.tombstones or config.deletions is not None or expires)
+
+
 def _check_erasures(head: Snapshot, config: ReindexConfig) -> None:
     """StopError where something that was erased could come back."""
     if config.as_of is not None and config.as_of < datetime.now(UTC).date():
         raise ConfigError("as_of: what expired since would come back with the new model; leave it out")
-    if config.faces.keep == "all" and config.faces.max_faces > FACES and (head.orders or head.tombstones):
+    if config.faces.keep == "all" and config.faces.max_faces > FACES and _may_erase(head, config):
         raise ConfigError(
             f"faces.max_faces: erasures are found again among the {FACES} largest faces; set it to {FACES}"
         )
@@ -149,22 +134,6 @@ def _only(plan: EmbedPlan, uris: frozenset[str]) -> EmbedPlan:
     pairs = [pair for pair in zip(plan.shards, plan.keys, strict=True) if pair[0].uri not in waiting]
     pending = tuple(shard for shard in plan.pending if shard.uri in uris)
     return EmbedPlan(tuple(shard for shard, _ in pairs), tuple(key for _, key in pairs), pending, plan.memory)
-
-
-def unfinished(
-    change: Change, plans: Sequence[SourcePlan], left: int, card: ModelCard, seconds: Mapping[str, float]
-) -> GenerationReport:
-    """The report of a run that left shards to the next."""
-    return GenerationReport(
-        snapshot=change.head.seq,
-        published=False,
-        model=card.name,
-        replaces=change.head.model_name,
-        shards=sum(len(plan.listing.shards) for plan in plans),
-        shards_embedded=sum(len(plan.embed.pending) for plan in plans),
-        shards_left=left,
-        seconds=dict(seconds),
-    )
 
 
 def describe_change(

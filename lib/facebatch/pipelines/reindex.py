@@ -7,42 +7,36 @@ from datetime import UTC, datetime
 from typing import Any
 
 from facebatch.config import ReindexConfig
-from facebatch.errors import CorruptError, ShardError
+from facebatch.errors import ShardError
 from facebatch.faces.models import ModelCard
 from facebatch.faces.packs import find_pack, load_card
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import committed_keys, find_commit
 from facebatch.gallery.deletions import read_request
-from facebatch.gallery.earlier_ids import models_before
 from facebatch.gallery.figures import GateFigure
 from facebatch.gallery.leases import Held, writing
-from facebatch.gallery.orders import put_orders
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
-from facebatch.gallery.template_ids import TemplateIds
-from facebatch.gallery.tombstones import put_tables
 from facebatch.gallery.unpublished import announce, withdraw
-from facebatch.index.compact import outlook
 from facebatch.match.canaries import Canaries
-from facebatch.pipelines import expire_people
+from facebatch.pipelines import expire_people, expire_report
 from facebatch.pipelines.canary_photos import photo_figures
+from facebatch.pipelines.composing import compose, next_snapshot
 from facebatch.pipelines.embed import Target, embed_shards
+from facebatch.pipelines.erasing import describe_erasure, erase_from_head
 from facebatch.pipelines.generation import (
     Change,
-    GenerationReport,
     announced,
     check_model,
     describe_change,
     figures,
     open_change,
-    unfinished,
     within,
 )
+from facebatch.pipelines.generation_report import GenerationReport, unfinished
 from facebatch.pipelines.publishing import publish_next
 from facebatch.pipelines.reindex_canaries import describe_canaries, open_canaries
-from facebatch.pipelines.reindex_compact import compact, find_budget
-from facebatch.pipelines.reindex_dates import examine
 from facebatch.pipelines.reindex_describe import describe
-from facebatch.pipelines.reindex_erase import Wanted, day_of, erase
+from facebatch.pipelines.reindex_erase import Wanted, day_of
 from facebatch.pipelines.reindex_gates import judge
 from facebatch.pipelines.reindex_gone import gone_figures
 from facebatch.pipelines.reindex_plan import (
@@ -53,13 +47,13 @@ from facebatch.pipelines.reindex_plan import (
     plan_source,
 )
 from facebatch.pipelines.reindex_report import Content, Ended, ReindexReport, report
-from facebatch.pipelines.reindex_segments import Builder, Model, build, keep
+from facebatch.pipelines.reindex_segments import Builder
 from facebatch.pipelines.reindex_stopped import require_known_photos, told
 from facebatch.pipelines.reindex_tell import require_passed, tell
 from facebatch.pipelines.reindex_words import ReindexPlan
 from facebatch.pipelines.running import check_memory
 from facebatch.runtime.open import open_executor
-from facebatch.storage.clock import measure_skew, require_for_expiry
+from facebatch.storage.clock import measure_skew
 from facebatch.storage.open import open_store
 from facebatch.storage.preflight import require_put_if_absent
 from facebatch.storage.store import ObjectStore
@@ -89,7 +83,7 @@ def run(
     config: ReindexConfig, progress: Progress, *, dry_run: bool = False
 ) -> ReindexReport | GenerationReport | Mapping[str, Any]:
     """Carry out the job; with `dry_run` only its plan, as a mapping. A GenerationReport of a change of the model that
-    is not at its end.
+    is not at its end: the head of the old model is published without what is to be erased, before anything is embedded.
     """
     watch = Stopwatch()
     card = load_card(find_pack(config.model))
@@ -108,23 +102,36 @@ def run(
     if dry_run:
         watched = describe_canaries(store, head, canaries, config)
         changed = describe_change(change, plans, left, config)
-        return ReindexPlan({**describe(plans, head, config, card, store, wanted), **watched, **changed})
+        erasing = describe_erasure(store, change.head, wanted, config) if change and left else {}
+        return ReindexPlan({**describe(plans, head, config, card, store, wanted), **watched, **changed, **erasing})
     watch.lap("list")
     require_put_if_absent(store)
-    wanted = replace(wanted, skew=measure_skew(store))
+    job = Job(head, tuple(listings), card, replace(wanted, skew=measure_skew(store)), canaries, (), change, reports)
     with writing(store, "reindex") as held, open_executor(config.run) as executor:
         builder = Builder(config, store, executor, progress, watch)
         watch.lap("start")
-        known = photo_figures(canaries, card, builder)
-        require_known_photos(known, head, builder, reports)
-        _embed(plans, change, builder, card)
-        watch.lap("embed")
-        if change and left:
-            return told(unfinished(change, plans, left, card, watch.seconds), builder, reports)
-        ended = _publish(Job(head, tuple(listings), card, wanted, canaries, known, change, reports), builder, held)
-        if change:
-            withdraw(store, card.fingerprint)
-        page = tell(ended, builder, reports)
+        return _carry_out(job, plans, left, builder, held)
+
+
+def _carry_out(
+    job: Job, plans: Sequence[SourcePlan], left: int, builder: Builder, held: Held
+) -> ReindexReport | GenerationReport:
+    """Embed what is planned; publish, where no shards of a change are `left` to the next run."""
+    change, card, watch = job.change, job.card, builder.watch
+    known = photo_figures(job.canaries, card, builder)
+    require_known_photos(known, job.since, builder, job.reports)
+    erased = expire_report.report(*erase_from_head(job.wanted, builder, held)) if change and left else None
+    _embed(plans, change, builder, card)
+    watch.lap("embed")
+    if change and erased:
+        part = unfinished(change.head.model_name, plans, left, card.name, erased, watch.seconds)
+        return told(part, builder, job.reports)
+    # Whom an earlier run of the change looked for in the head may be in new shards alone.
+    wanted = replace(job.wanted, thorough=change is not None and job.wanted.request is not None)
+    ended = _publish(replace(job, wanted=wanted, known=known), builder, held)
+    if change:
+        withdraw(builder.store, card.fingerprint)
+    page = tell(ended, builder, job.reports)
     return report(ended, plans, watch.seconds, page)
 
 
@@ -171,47 +178,20 @@ def _publish(job: Job, builder: Builder, held: Held) -> Ended:
     return Ended("unchanged", snapshot, before, content, datetime.now(UTC))
 
 
-def compose(
-    head: Snapshot | None, shards: Sequence[ShardEntry], wanted: Wanted, builder: Builder, card: Model
-) -> Content:
-    """From the head and the shards that are to be live to the whole of the next snapshot: all of it is stored, and
-    nothing refers to it yet.
-    """
-    store = builder.store
-    ids = TemplateIds(store, models_before(head, card.fingerprint))
-    erasure = erase(store, head, shards, wanted, ids)
-    require_for_expiry(store, wanted.skew, erasure.expired)
-    builder.watch.lap("erase")
-    standing = keep(store, head, erasure.shards, erasure, ids)
-    builder.watch.lap("segments")
-    budget = find_budget(store, head, builder.config.compaction)
-    compaction = compact(store, standing, erasure, budget, builder.config, ids)
-    builder.watch.lap("compaction")
-    new, built = build(compaction.bare, builder, card, compaction.erasure.template_ids)
-    builder.watch.lap("segments")
-    tombstones = put_tables(store, head, compaction.erasure.tables)
-    segments = (*compaction.kept, *new)
-    return Content(
-        compaction=compaction,
-        segments=segments,
-        tombstones=tombstones,
-        orders=put_orders(store, erasure.orders),
-        built=built,
-        outlook=outlook(segments, budget.rows, builder.config.index.segment_rows),
-        dates=examine(store, head, compaction.erasure.shards, wanted.skew),
-    )
-
-
 def live_shards(store: ObjectStore, head: Snapshot | None, listings: Sequence[Listing]) -> tuple[ShardEntry, ...]:
-    """The shards of the next snapshot: as in the head where unchanged, else from their commits."""
+    """The shards of the next snapshot: as in the head where unchanged, else from their commits. Those of unchanged ones
+    are read where they are newer than the head: they may name files that were written again.
+    """
     named = {listing.source for listing in listings}
     kept = [shard for shard in head.shards if shard.source not in named] if head else []
     standing = {(shard.source, shard.shard_key): shard for shard in head.shards} if head else {}
     wanted = [(listing.source, key) for listing in listings for key in listing.shards]
-    missing = [item for item in wanted if item not in standing]
+    late = committed_keys(store, head.created_at) if head else frozenset()
+    doubtful = [item for item in wanted if item not in standing or item[1] in late]
     with ThreadPoolExecutor(16) as pool:
-        embedded = dict(zip(missing, pool.map(lambda item: _committed(store, *item), missing), strict=True))
-    return snapshots.in_order([*kept, *(standing.get(item) or embedded[item] for item in wanted)])
+        embedded = dict(zip(doubtful, pool.map(lambda item: _committed(store, *item), doubtful), strict=True))
+    renewed = {item: snapshots.current(standing.get(item), shard) for item, shard in embedded.items()}
+    return snapshots.in_order([*kept, *(renewed.get(item) or standing[item] for item in wanted)])
 
 
 def _committed(store: ObjectStore, source: str, key: str) -> ShardEntry:
@@ -219,21 +199,3 @@ def _committed(store: ObjectStore, source: str, key: str) -> ShardEntry:
     if commit is None:
         raise ShardError(f"{store.uri}: the commit {key} disappeared during the run; run the same command again")
     return snapshots.entry(commit).model_copy(update={"source": source})
-
-
-def next_snapshot(head: Snapshot | None, content: Content, card: Model) -> Snapshot:
-    """The snapshot to publish. CorruptError when the segments do not hold exactly the live templates."""
-    snapshot = Snapshot(
-        **snapshots.next_number(head),
-        model=card.fingerprint,
-        model_name=card.name,
-        dim=card.dim,
-        shards=content.compaction.erasure.shards,
-        segments=content.segments,
-        tombstones=content.tombstones,
-        orders=content.orders,
-    )
-    if not snapshot.indexed:
-        rows = sum(segment.live_rows for segment in snapshot.segments)
-        raise CorruptError(f"the segments have {rows} live rows for {snapshot.templates} templates; index the gallery")
-    return snapshot

@@ -36,8 +36,6 @@ class Compaction:
     """Live rows of these."""
     purged: int
     """Templates that are in no live part any more."""
-    waiting: int
-    """Dead rows of kept segments: they did not fit into the budget."""
     budget: Budget
 
 
@@ -78,7 +76,6 @@ def compact(
         merged=len(chosen),
         rows=sum(segment.live_rows for segment in chosen),
         purged=gone,
-        waiting=sum(segment.rows - segment.live_rows for segment in kept),
         budget=budget,
     )
 

@@ -4,15 +4,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from facebatch.config import ReindexConfig
-from facebatch.errors import ConfigError, StopError
+from facebatch.errors import ConfigError
 from facebatch.gallery.commits import shard_key
 from facebatch.gallery.snapshots import ShardEntry, Snapshot
 from facebatch.images.records import ImageShard
 from facebatch.images.shards import list_shards
 from facebatch.images.source import SourceSpec
-from facebatch.pipelines import embed
+from facebatch.pipelines import embed, overlaps
 from facebatch.pipelines.embed import EmbedPlan
 from facebatch.pipelines.embedding import RowsSpec
+from facebatch.pipelines.overlaps import Listed
 from facebatch.pipelines.planned_centroid import planned_centroid
 
 
@@ -29,6 +30,11 @@ class Listing:
         """URI that names the source in the gallery."""
         return self.rows.source.uri
 
+    @property
+    def listed(self) -> Listed:
+        """What other sources must not hold."""
+        return Listed(self.source, tuple(self.shards.values()))
+
 
 @dataclass(frozen=True, slots=True)
 class SourcePlan:
@@ -44,7 +50,8 @@ class SourcePlan:
     """Shards of the head that are no longer listed."""
     unchanged: int
     embed: EmbedPlan
-    """Of the new and changed shards alone."""
+    """Of the new and changed shards, and of unchanged ones whose commit is missing, since somebody removed it to have
+    a damaged part written again."""
 
 
 def list_sources(config: ReindexConfig, model: str) -> list[Listing]:
@@ -53,16 +60,12 @@ def list_sources(config: ReindexConfig, model: str) -> list[Listing]:
     _check_sources(sources)
     centroid = planned_centroid(config.model, config.faces, model)
     listings = []
-    seen: dict[str, str] = {}
     for source in sources:
         rows = RowsSpec(source=source, decode=config.decode, model=config.model, faces=config.faces, centroid=centroid)
         shards = list_shards(source, config.s3)
-        for shard in shards:
-            if shard.uri in seen:
-                raise StopError(f"{shard.uri} is listed by {seen[shard.uri]} and {source.uri}; let no sources overlap")
-            seen[shard.uri] = source.uri
         part = rows.key_part()
         listings.append(Listing(rows, {shard_key(shard, model=model, rows_config=part): shard for shard in shards}))
+    overlaps.check_apart([listing.listed for listing in listings])
     return listings
 
 
@@ -76,21 +79,14 @@ def _check_sources(sources: Sequence[SourceSpec]) -> None:
 
 
 def check_head(head: Snapshot | None, listings: Sequence[Listing]) -> None:
-    """StopError when another source of the head holds a shard that is listed here."""
-    if head is None:
-        return
-    named = {listing.source for listing in listings}
-    others = {shard.shard_uri: shard.source for shard in head.shards if shard.source not in named}
-    for listing in listings:
-        for shard in listing.shards.values():
-            if shard.uri in others:
-                raise StopError(f"{shard.uri} is in the gallery already, from the source {others[shard.uri]}")
+    """StopError when another source of the head holds what is listed here, as `overlaps.check_head`."""
+    overlaps.check_head(head, [listing.listed for listing in listings])
 
 
 def plan_source(listing: Listing, head: Snapshot | None, committed: frozenset[str], model: str) -> SourcePlan:
     """Pure: the source against the head, and what of it must be embedded given the keys already committed."""
     standing = {shard.shard_uri: shard for shard in head.shards if shard.source == listing.source} if head else {}
-    new, changed, replaced = [], [], []
+    new, changed, replaced, lost = [], [], [], []
     for key, shard in listing.shards.items():
         before = standing.pop(shard.uri, None)
         if before is None:
@@ -98,6 +94,8 @@ def plan_source(listing: Listing, head: Snapshot | None, committed: frozenset[st
         elif before.shard_key != key:
             changed.append(shard)
             replaced.append(before)
+        elif key not in committed:
+            lost.append(shard)
     return SourcePlan(
         listing=listing,
         new=tuple(new),
@@ -105,7 +103,7 @@ def plan_source(listing: Listing, head: Snapshot | None, committed: frozenset[st
         replaced=tuple(replaced),
         gone=tuple(standing.values()),
         unchanged=len(listing.shards) - len(new) - len(changed),
-        embed=embed.plan([*new, *changed], committed, listing.rows, model),
+        embed=embed.plan([*new, *changed, *lost], committed, listing.rows, model),
     )
 
 

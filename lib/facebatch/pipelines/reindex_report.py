@@ -28,6 +28,11 @@ class Content:
     outlook: Outlook
     dates: Dates
 
+    @property
+    def dead_rows(self) -> int:
+        """Of all segments: those that stay because the budget is spent, and those that this run built."""
+        return sum(segment.rows - segment.live_rows for segment in self.segments)
+
     def is_in(self, head: Snapshot | None) -> bool:
         """Whether the head holds exactly this."""
         mine = (self.compaction.erasure.shards, self.segments, self.tombstones, self.orders)
@@ -140,7 +145,7 @@ def report(ended: Ended, plans: Sequence[SourcePlan], seconds: Mapping[str, floa
         segments_merged=compaction.merged,
         rows_rewritten=compaction.rows,
         templates_purged=compaction.purged,
-        dead_rows=compaction.waiting,
+        dead_rows=ended.content.dead_rows,
         compaction_budget=compaction.budget.words,
         compaction_budget_rows=compaction.budget.rows,
         compaction_rows_per_second=compaction.budget.rows_per_second,

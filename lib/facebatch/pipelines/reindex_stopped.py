@@ -8,9 +8,10 @@ from uuid import uuid4
 from facebatch.errors import FacebatchError, GateError
 from facebatch.gallery.figures import GateFigure, explain, failed
 from facebatch.gallery.snapshots import Snapshot
-from facebatch.pipelines.generation import GenerationReport
+from facebatch.pipelines.generation_report import GenerationReport
 from facebatch.pipelines.pages import PAGES
 from facebatch.pipelines.reindex_night import Stage
+from facebatch.pipelines.reindex_page import UNKNOWN_SHOWN
 from facebatch.pipelines.reindex_plots import plot_seconds
 from facebatch.pipelines.reindex_segments import Builder
 from facebatch.storage import layout
@@ -36,6 +37,8 @@ class StoppedNight:
     counts: Mapping[str, int]
     then: str
     """What the next run does, or what is to be mended first."""
+    unknown: tuple[str, ...]
+    """Deletions that name nothing in the gallery, by file and line."""
     stages: Mapping[str, float]
     """Wall time, s."""
 
@@ -59,6 +62,7 @@ def require_known_photos(
         counts={},
         then="Check the model pack and the settings of detection on every machine, or the photos of the canaries; then "
         "run the same command again.",
+        unknown=(),
         stages=builder.watch.seconds,
     )
     reason = f"nothing is embedded\n{explain(tuple(known))}".rstrip()
@@ -71,6 +75,7 @@ def require_known_photos(
 
 def told(ended: GenerationReport, builder: Builder, reports: ObjectStore | None) -> GenerationReport:
     """The same with the page of a run that leaves shards of a change of the model to the next."""
+    without = "without what was asked to be deleted or has expired"
     night = StoppedNight(
         outcome="unfinished",
         gallery=builder.store.uri,
@@ -78,14 +83,18 @@ def told(ended: GenerationReport, builder: Builder, reports: ObjectStore | None)
         run_id=uuid4().hex,
         at=datetime.now(UTC),
         verdict=f"The change from {ended.replaces} to {ended.model} is under way: searches see snapshot "
-        f"{ended.snapshot}, as before.",
+        f"{ended.snapshot}, {without if ended.deleted + ended.expired else 'as before'}.",
         figures=(),
         counts={
             "Shards of the sources": ended.shards,
             "Embedded with the new model by this run": ended.shards_embedded,
             "Left to the next runs": ended.shards_left,
+            "Templates erased by request": ended.deleted,
+            "Templates erased because their time is over": ended.expired,
+            "Deletions that name nothing": len(ended.unknown),
         },
         then="Run the same command again until none is left; the last run compares the two models and publishes.",
+        unknown=ended.unknown,
         stages=ended.seconds,
     )
     return replace(ended, report=write(night, reports))
@@ -109,6 +118,7 @@ def render(night: StoppedNight) -> str:
     """The page, HTML with everything inside."""
     return PAGES.get_template("reindex_stopped.html.j2").render(
         night=night,
+        unknown_shown=UNKNOWN_SHOWN,
         title="Reindex: stopped" if night.outcome == "failed" else "Reindex: the model change goes on",
         durations=plot_seconds([Stage(name, seconds) for name, seconds in night.stages.items()])
         if night.stages

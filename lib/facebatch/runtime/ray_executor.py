@@ -86,9 +86,10 @@ class RayExecutor:
 
 def _connect(address: str) -> None:
     """Start a Ray on this machine for "local", else join the one at `address`."""
+    if address != "local":
+        require_answer(address)
     try:
         if address != "local":
-            require_answer(address)
             ray.init(address=address, logging_level=logging.WARNING)
             return
         ray.init(
@@ -104,9 +105,11 @@ def _connect(address: str) -> None:
         raise StopError(
             f"Ray at {address} refused the token; set RAY_AUTH_MODE and RAY_AUTH_TOKEN to those of the cluster"
         ) from None
-    except (ConnectionError, RuntimeError) as error:
-        first_line = str(error).partition("\n")[0]
-        raise StopError(f"Ray does not start or answer at address {address}: {first_line}") from None
+    except Exception as error:  # a late start is a plain one, a folder or memory that it cannot have an OSError
+        why = str(error).partition("\n")[0].rstrip(".")
+        raise StopError(
+            f"Ray does not start or answer at {address}: {why}; try again, or `--run.executor local`"
+        ) from None
 
 
 def _cluster_capacity() -> Capacity:

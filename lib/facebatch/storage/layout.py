@@ -44,6 +44,9 @@ def segment_manifest(segment_id: str) -> str:
 
 MASKS = "masks/"
 TOMBSTONES = "tombstones/"
+ORDERS = "orders/"
+GENERATIONS = "generations/"
+PREFLIGHT = "preflight/"
 
 
 def mask(segment_id: str, sha256: str) -> str:
@@ -56,15 +59,9 @@ def tombstones(sha256: str) -> str:
     return f"{TOMBSTONES}{sha256[:32]}.parquet"
 
 
-ORDERS = "orders/"
-
-
 def orders(sha256: str) -> str:
     """The deletions that outlive their tombstones, named by what they are."""
     return f"{ORDERS}{sha256[:32]}.json"
-
-
-GENERATIONS = "generations/"
 
 
 def generation(model: str) -> str:
@@ -96,8 +93,8 @@ def replaced(key: str, sha256: str) -> str:
 
 
 def preflight(trial: str, name: str) -> str:
-    """A trial object of the check that the store honours put-if-absent; removed at its end."""
-    return f"preflight/{trial}/{name}"
+    """A trial object of a check of the store, removed at its end; in no folder of its own, which a disk would keep."""
+    return f"{PREFLIGHT}{trial}-{name}"
 
 
 PINS = "pins/"
