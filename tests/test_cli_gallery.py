@@ -1,14 +1,18 @@
 """`facebatch gallery`: what each command prints and returns, on a gallery on disk."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from facebatch.cli import main
+from facebatch.gallery import snapshots
+from facebatch.gallery.evaluation import Evaluation, NoThreshold, PublishedBand, PublishedThreshold
+from facebatch.gallery.figures import GateFigure
 from facebatch.storage.local import LocalStore
-from gallery.small import Shard, SmallGallery, objects
+from gallery.small import MODEL, Shard, SmallGallery, objects
 
 
 @pytest.fixture
@@ -61,6 +65,70 @@ def test_log(capsys: pytest.CaptureFixture[str], root: Path) -> None:
     assert said(capsys, root, "log", "-n", "2").count("published") == 2
     entries = told(capsys, root, "log", "--limit", "1")["snapshots"]
     assert [(entry["seq"], entry["is_head"], entry["restates"]) for entry in entries] == [(6, True, 2)]
+
+
+def verdict(*, approved: bool, **thresholds: object) -> Evaluation:
+    return Evaluation(
+        snapshot=2,
+        model=MODEL,
+        templates=8,
+        search="s" * 24,
+        at=datetime(2026, 11, 1, tzinfo=UTC),
+        limits=(
+            GateFigure(name="limit.rank_one_miss", passed=True, words="0 of 900 ..."),
+            GateFigure(name="limit.fnir_at_fpir_0.003", passed=True if approved else None, words="..."),
+        ),
+        approved_for_use=approved,
+        figures_sha256="f" * 64,
+        **{"thresholds": (), **thresholds},
+    )
+
+
+@pytest.fixture
+def evaluated(tmp_path: Path) -> Path:
+    """Snapshot 2 twice more with a verdict, not approved and approved, and one that carries the last one on."""
+    gallery = SmallGallery(LocalStore(tmp_path / "gallery"))
+    gallery.embed(Shard("a"), Shard("b", 5))
+    facts = {"low": 0.375, "high": 0.4375, "searches": 4000, "people": 900, "fnir": 0.04}
+    thresholds = (PublishedThreshold(fpir=0.003, threshold=0.40625, **facts),)
+    limits = {"quality_low": 60, "quality_high": 100, "fpir_measured": 0.002}
+    bands = (PublishedBand(fpir=0.003, threshold=0.390625, band="A", **facts, **limits),)
+    without = (NoThreshold(fpir=0.003, searches=26, needed=1000),)
+    for found in (
+        verdict(approved=False, without_threshold=without),
+        verdict(approved=True, thresholds=thresholds, bands=bands),
+    ):
+        head = gallery.head
+        gallery.publish(head.model_copy(update={**snapshots.next_number(head), "evaluation": found}))
+    gallery.index()
+    return tmp_path / "gallery"
+
+
+def test_log_and_show_tell_the_verdict_of_an_evaluation(capsys: pytest.CaptureFixture[str], evaluated: Path) -> None:
+    lines = [line.split(maxsplit=1)[1] for line in said(capsys, evaluated, "log").splitlines() if "evaluation" in line]
+    assert lines == [
+        "of snapshot 2 on 2026-11-01, carried on: approved for use",
+        "of snapshot 2 on 2026-11-01: approved for use",
+        "of snapshot 2 on 2026-11-01: not approved for use (limit.fnir_at_fpir_0.003)",
+    ], "snapshots 1 and 2 have none"
+    entries = told(capsys, evaluated, "log")["snapshots"]
+    found = [entry["verdict"] and entry["verdict"]["approved_for_use"] for entry in entries]
+    assert found == [True, True, False, None, None]
+    assert entries[2]["verdict"]["unmet"] == ["limit.fnir_at_fpir_0.003"]
+
+
+def test_show_tells_the_thresholds_of_an_evaluation(capsys: pytest.CaptureFixture[str], evaluated: Path) -> None:
+    told_ = said(capsys, evaluated, "show", "4")
+    assert "  threshold for FPIR 0.003: 0.40625 (0.37500 to 0.43750), 4 000 searches of 900 people\n" in told_
+    assert "  threshold for FPIR 0.003, band A: 0.39062 (0.37500 to 0.43750), 4 000 searches of 900 people\n" in told_
+    assert "  no threshold for FPIR 0.003: too few non-mated searches (26, 1 000 needed)\n" in said(
+        capsys, evaluated, "show", "3"
+    )
+    (own, of_band) = told(capsys, evaluated, "show", "4")["entry"]["verdict"]["thresholds"]
+    assert (own["fpir"], own["band"], own["threshold"], of_band["band"]) == (0.003, None, 0.40625, "A")
+    assert told(capsys, evaluated, "show", "3")["entry"]["verdict"]["without_threshold"] == [
+        {"fpir": 0.003, "why": "too few non-mated searches (26, 1 000 needed)"}
+    ]
 
 
 def test_show(capsys: pytest.CaptureFixture[str], root: Path) -> None:

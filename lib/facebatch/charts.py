@@ -43,6 +43,10 @@ class Chart:
         self.axes = axes
         self.svg = ""
 
+    def legend_above(self, columns: int) -> None:
+        """Name what has a label above the axes, where it covers nothing."""
+        self.figure.legend(*self.axes.get_legend_handles_labels(), loc="outside upper left", ncols=columns)
+
 
 @contextmanager
 def chart(title: str, width: float = 6.4, height: float = 3.6) -> Iterator[Chart]:

@@ -1,13 +1,14 @@
 """What the gallery commands print for people, as lines of text. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 
 from facebatch.cli_output import words
 from facebatch.evaluate.words import counted
 from facebatch.gallery.changes import Changes
 from facebatch.gallery.history import Entry, ShardChanges
+from facebatch.gallery.verdicts import Verdict
 from facebatch.pipelines.gallery_collect import Collection
 from facebatch.pipelines.gallery_show import Shown
 from facebatch.pipelines.gallery_verify import Verification
@@ -45,7 +46,8 @@ def show(shown: Shown) -> str:
         f"live, {size(segment.bytes)}\n"
         for segment in shown.segments
     )
-    return _lines(_heading(entry), facts) + "".join(sources) + "".join(segments)
+    thresholds = _thresholds(entry.verdict) if entry.verdict else ()
+    return _lines(_heading(entry), facts) + "".join((*thresholds, *sources, *segments))
 
 
 def changes(found: Changes, *, with_ids: bool) -> str:
@@ -96,7 +98,7 @@ def retakes(found: Retakes) -> str:
         for retake in found.retakes
     ]
     counts = Counter(reason for retake in found.retakes for reason in retake.reasons)
-    lines += [f"{reason}, {words(count)} times: {ADVICE[reason]}" for reason, count in counts.most_common()]
+    lines += [f"{reason}, {counted(count, 'time')}: {ADVICE[reason]}" for reason, count in counts.most_common()]
     if found.not_assessed:
         lines.append(f"{words(found.not_assessed)} templates are older than the unified quality and were not judged")
     images = len({(retake.shard_uri, retake.image_id) for retake in found.retakes})
@@ -129,9 +131,29 @@ def _facts(entry: Entry) -> dict[str, str]:
         "segments": segments,
         "tombstones": words(entry.tombstones),
     }
+    if entry.verdict is not None:
+        facts["evaluation"] = _verdict(entry.verdict)
     if entry.restates is not None:
         facts["restates"] = f"snapshot {entry.restates}: {entry.reason}"
     return facts
+
+
+def _verdict(found: Verdict) -> str:
+    unmet = ", ".join(found.unmet) or "no limit was declared"
+    told = "approved for use" if found.approved_for_use else f"not approved for use ({unmet})"
+    carried = ", carried on" if found.carried_on else ""
+    return f"of snapshot {found.snapshot} on {found.at.astimezone(UTC):%Y-%m-%d}{carried}: {told}"
+
+
+def _thresholds(found: Verdict) -> Iterator[str]:
+    for one in found.thresholds:
+        band = f", band {one.band}" if one.band else ""
+        yield (
+            f"  threshold for FPIR {one.fpir:g}{band}: {one.threshold:.5f} ({one.low:.5f} to {one.high:.5f}), "
+            f"{counted(one.searches, 'search')} of {counted(one.people, 'person')}\n"
+        )
+    for missing in found.without_threshold:
+        yield f"  no threshold for FPIR {missing.fpir:g}: {missing.why}\n"
 
 
 def _shard_changes(found: ShardChanges) -> str:

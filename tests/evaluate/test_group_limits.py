@@ -78,13 +78,13 @@ def test_every_limit_is_judged_in_every_grouping() -> None:
     assert [figure.name for figure in figures] == [f"limit.{kind}.{grouping}" for kind in kinds]
 
 
-def test_what_cannot_be_shown_is_not_met() -> None:
+def test_what_cannot_be_shown_is_not_measured() -> None:
     (figure,) = judge_groups(found(), GroupLimitsSpec(fpir=0.5, true_positives_least=0.1))
-    assert figure.passed is False
+    assert figure.passed is None
     assert "there is no threshold for FPIR 0.5" in figure.words
     nobody = found().__class__(gallery=1, rank=1, thresholds=(), groups=(), least=found().least, notes=())
     (figure,) = judge_groups(nobody, GroupLimitsSpec(fpir=0.5, true_positives_least=0.1))
-    assert figure.passed is False
+    assert figure.passed is None
     assert "no probe or subject has a group label" in figure.words
 
 

@@ -1,6 +1,8 @@
 """Composition of candidate lists: as plain Python counts it, beside the shares of gallery and probes."""
 
 import math
+import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -9,10 +11,12 @@ from hypothesis import strategies as st
 from evaluate import reference
 from evaluate.grouped import ANY, FEW, crowd, grouped_worlds
 from evaluate.small import EXAMPLES, GRID, searched
+from facebatch.evaluate.differentials import DifferentialSpec, differentials
 from facebatch.evaluate.groups import groupings
 from facebatch.evaluate.intervals import Rate
-from facebatch.evaluate.list_shares import list_shares
+from facebatch.evaluate.list_shares import ListShares, list_shares
 from facebatch.evaluate.sufficiency import LeastSpec, TooFew
+from facebatch.evaluate.unlabelled import without_label
 from labelled import World
 
 
@@ -42,15 +46,17 @@ def test_lists_are_made_of_whom_plain_python_counts(world: World, threshold: flo
             )
             for p, g in false
         ]
-        shown = [reference.subject_group(world, g, grouping.variables) for _, g in listed]
+        shown = [name for _, g in listed if (name := reference.subject_group(world, g, grouping.variables))]
+        gallery = {reference.subject_group(world, g, grouping.variables) for g in range(world.subjects)}
         for one in found.groups:
             assert one.false == tuple(pairs.count((one.group, name)) for name in names)
+            assert (one.same is None) == (one.leads is None) == (one.group not in gallery)
             if isinstance(one.same, Rate):
-                assert (one.same.count, one.same.n) == (pairs.count((one.group, one.group)), sum(one.false))
+                assert (one.same.count, one.same.n) == (pairs.count((one.group, one.group)), sum(one.false[:-1]))
             else:
-                assert sum(one.false) == 0
+                assert one.same is None or sum(one.false[:-1]) == 0
             if isinstance(one.leads, Rate):
-                assert (one.leads.count, one.leads.n) == (shown.count(one.group), len(listed))
+                assert (one.leads.count, one.leads.n) == (shown.count(one.group), len(shown))
 
 
 def test_shares_stand_beside_those_of_gallery_and_probes() -> None:
@@ -72,3 +78,56 @@ def test_shares_of_small_groups_are_not_told() -> None:
     for one in found.groups:
         assert one.same == TooFew(one.same.people, sum(one.false), sum(one.false))
         assert one.leads.expected == pytest.approx(found.leads * one.gallery)
+
+
+def labelled(gallery: Sequence[str | None]) -> World:
+    """Three people of f are searched and each is shown all of the gallery."""
+    return World(
+        scores=[[0.5, 0.4, 0.3, 0.2]] * 3,
+        mates=[None] * 3,
+        length=4,
+        persons=["x", "y", "z"],
+        groups=[{"sex": "f"}] * 3,
+        gallery_groups=[{} if label is None else {"sex": label} for label in gallery],
+    )
+
+
+def of_labelled(gallery: Sequence[str | None]) -> ListShares:
+    s = searched(labelled(gallery))
+    return list_shares(s, groupings(s, ["sex"]), None, ANY, FEW)[0]
+
+
+def test_candidates_without_a_label_are_of_no_other_group() -> None:
+    (women,) = of_labelled([None] * 4).groups
+    assert (women.same, women.leads, women.gallery, women.probes) == (None, None, None, 1.0)
+    assert women.false == (0, 12)
+
+
+def test_shares_are_of_those_with_a_label() -> None:
+    women, men = of_labelled(["f", "m", "m", None]).groups
+    assert (women.same.count, women.same.n, women.same.people) == (3, 9, 3)
+    assert (women.leads.count, women.leads.n, women.gallery) == (3, 9, 1 / 3)
+    assert (men.leads.count, men.leads.n, men.gallery, men.probes) == (6, 9, 2 / 3, 0.0)
+
+
+def test_a_group_that_the_gallery_lacks_has_no_share_of_its_candidates() -> None:
+    women, men = of_labelled(["m", "m", None, None]).groups
+    assert (women.same, women.leads, women.gallery) == (None, None, 0.0)
+    assert (men.leads.count, men.leads.n) == (6, 6)
+
+
+@pytest.mark.parametrize(
+    ("gallery", "rows", "said"),
+    [
+        ([None] * 4, 4, "have no label of sex, that is everybody: nothing is measured"),
+        (["f", "m", "m", None], 1, "have no label of sex, of 4: .* of the others alone"),
+    ],
+)
+def test_people_without_a_label_are_a_finding(gallery: list[str | None], rows: int, said: str) -> None:
+    (found,) = without_label(differentials(searched(labelled(gallery)), {}, DifferentialSpec(resample=FEW)))
+    assert (found.name, found.rows, found.weight) == ("gallery.without_group_label", rows, "note")
+    assert re.search(said, found.words)
+
+
+def test_a_gallery_with_all_labels_has_no_such_finding() -> None:
+    assert without_label(differentials(crowd(), {}, DifferentialSpec(resample=FEW))) == ()

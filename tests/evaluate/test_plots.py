@@ -19,13 +19,7 @@ from facebatch.evaluate.group_plots import MOST_DRAWN, plot_group_det, plot_grou
 from facebatch.evaluate.growth import Bounded
 from facebatch.evaluate.growth_plots import plot_growth, plot_thresholds
 from facebatch.evaluate.intervals import Rate
-from facebatch.evaluate.plots import (
-    Plot,
-    plot_cmc,
-    plot_discard,
-    plot_histograms,
-    plot_rates,
-)
+from facebatch.evaluate.plots import Plot, plot_cmc, plot_discard, plot_histograms, plot_rates, why_no_discard
 from facebatch.evaluate.report import Report
 from facebatch.evaluate.sized_curves import BoundedTradeOff, SizedCurve
 from facebatch.evaluate.sufficiency import TooFew
@@ -153,7 +147,16 @@ def test_det_says_which_sizes_have_too_few_false_alarms() -> None:
     assert "N = 10" not in texts(plot)
     assert "N = 75" in texts(plot)
     for said in (plot.how, plot.text):
-        assert "No line for a gallery of 10: too few: 505 people, 1010 trials, 12 expected errors" in said
+        assert (
+            "No line for galleries of 10 people: of 1\N{NARROW NO-BREAK SPACE}010 searches 12 false alarms are to be "
+            "expected there, and a line needs 30"
+        ) in said
+    both = tuple(replace(few, gallery=size) for size in (10, 75))
+    none = plot_det(replace(report, sized_curves=both))
+    assert none is not None
+    assert none.text.count("No line") == none.text.count("galleries of 10, 75 people: ") == 1
+    assert "12, 12 false alarms" in none.text
+    assert "No line" not in none.how, "where growth is told, all sizes are named as one"
     alone = plot_det(replace(report, sized_curves=()))
     assert alone is not None
     assert not [text for text in texts(alone) if text.startswith("N = ")]
@@ -187,6 +190,26 @@ def test_discard_ends_where_too_few_are_left() -> None:
     assert report.discard is not None
     few = replace(report.discard, searches=59)
     assert plot_discard(replace(report, discard=few)) is None
+
+
+def test_discard_is_not_drawn_where_nobody_was_missed() -> None:
+    found = drawn().report.discard
+    assert found is not None
+    assert why_no_discard(found) == ""
+    flat = replace(found, fnir=np.zeros_like(found.fnir))
+    assert plot_discard(replace(drawn().report, discard=flat)) is None
+    assert why_no_discard(flat) == "No plot: nobody was missed."
+    assert why_no_discard(replace(flat, searches=59)) == "No plot: fewer than 60 searches have a quality."
+
+
+def test_the_legend_of_similarities_lies_on_no_bar() -> None:
+    plot = plot_histograms(drawn().report)
+    assert plot is not None
+    root = ElementTree.fromstring(plot.svg)
+    (drawn_on,) = root.iter(f"{NAMESPACE}rect")
+    heights = {text.text: float(text.attrib["y"]) for text in root.iter(f"{NAMESPACE}text")}
+    legend = ["mates", "best candidate of people not in the gallery", "threshold for FPIR 0.02"]
+    assert max(heights[label] for label in legend) < float(drawn_on.attrib["y"])
 
 
 def test_bands_are_told_one_by_one_and_those_with_too_few_searches_have_no_mark() -> None:

@@ -311,13 +311,19 @@ def test_a_limit_that_is_not_met_ends_the_run_after_the_report_and_the_verdict(
         main(["evaluate", *where, "--gate", str(gates), "--publish", "--quiet"])
     assert ended.value.code == 2
     told = capsys.readouterr().err
-    assert "is not approved for use" in told
-    assert "limit.fnir_at_fpir_0.01: not measured: FPIR 0.01 cannot be shown" in " ".join(told.split())
+    assert "1 failed" not in told
+    assert "2 gates: 0 failed, 1 not measured, 1 passed." in told
+    assert "limit.fnir_at_fpir_0.01: FPIR 0.01 cannot be shown" in " ".join(told.split())
     assert len(list((tmp_path / "r").glob("*.html"))) == 1
     head = snapshots.require_head(LocalStore(site.root / "gallery"))
     assert head.evaluated is not None
     assert head.evaluated.approved_for_use is False
-    assert [figure.passed for figure in head.evaluated.limits] == [False, True]
+    assert [figure.passed for figure in head.evaluated.limits] == [None, True]
+    assert f"is not approved for use; snapshot {head.seq} is published and carries this verdict (" in told
+    words = r"no threshold for FPIR 0\.01: its evaluation had too few non-mated searches \(20, 300 needed\)"
+    spec = MatchSpec(fpir=0.01, unevaluated=True)
+    with pytest.raises(PlanError, match=words):
+        match.run(site_match(site, tmp_path).model_copy(update={"match": spec}), QUIET)
 
 
 def test_a_misspelt_limit_is_refused_before_anything_is_read(
@@ -368,5 +374,6 @@ def test_an_unmet_limit_is_a_gate_error_with_the_page(
     _, results = evaluated
     limits = AllLimitsSpec(groups=(GroupLimitsSpec(fpir=TARGET, fmr_ratio_most=3),))
     config = site.config(tmp_path, probes=None, results=None, search=search_of(results), limits=limits)
-    with pytest.raises(GateError, match=r"not approved for use \(.*\.html\)(.|\n)*limit\.fmr_ratio\.gender: not shown"):
+    words = r"not approved for use \(.*\.html\)(.|\n)*NOT MEASURED(.|\n)*limit\.fmr_ratio\.gender: not shown"
+    with pytest.raises(GateError, match=words):
         evaluate.run(config, QUIET)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from evaluate.small import searched
-from evaluated import COSTS, EMPTY, EVIL, FEW, OCCASION, Evaluated, drawn, empty
+from evaluated import COSTS, EMPTY, EVIL, FEW, OCCASION, SPEC, Evaluated, drawn, empty
+from facebatch.evaluate.differentials import DifferentialSpec, differentials
 from facebatch.evaluate.error_rates import IdentificationSpec
 from facebatch.evaluate.findings import Finding
 from facebatch.evaluate.intervals import Rate
@@ -184,6 +185,58 @@ def test_a_threshold_that_lets_everything_through_is_told_in_words() -> None:
     assert NO_THRESHOLD in row["words"]
 
 
+def growth_of(state: Evaluated) -> str:
+    """What the page says below that heading."""
+    found = re.search(r"How errors grow with the gallery (?!Quality)(.*?) Quality of photos", Page(state.page).words)
+    assert found is not None
+    return found[1]
+
+
+def test_growth_says_once_why_nothing_is_told() -> None:
+    points = drawn().report.identification.targets
+    few = SizedCurve(10, TooFew(505, 1010, 12.0)), SizedCurve(75, TooFew(505, 1010, 24.0))
+    unshown = replace(points[0], searches=26, people=26)
+    report_ = replace(
+        drawn().report,
+        identification=replace(drawn().report.identification, targets=(unshown,)),
+        growth={},
+        threshold_growth={0.001: ()},
+        sized_curves=few,
+        bands=None,
+    )
+    state = replace(drawn(), report=report_, differentials=None)
+    assert growth_of(state) == (
+        "Nothing to tell: growth is told at thresholds, and 26 searches of 26 people who are not in the gallery show "
+        "none: an FPIR of 0.001 needs 3 000 searches. In the plot of false alarms against misses: no line for "
+        "galleries of 10, 75 people: of 1 010 searches 12, 24 false alarms are to be expected there, and a line needs "
+        "30."
+    )
+    assert Page(state.page).words.lower().count("no line for galleries") == 1
+    unasked = replace(drawn().report, growth={0.2: ()}, threshold_growth={0.2: ()}, sized_curves=())
+    assert growth_of(replace(state, report=unasked)) == "Nothing to tell: no other sizes of the gallery were asked for."
+
+
+def test_nobody_missed_is_said_in_place_of_a_plot() -> None:
+    found = drawn().report.discard
+    assert found is not None
+    flat = replace(drawn().report, discard=replace(found, fnir=0 * found.fnir))
+    page = Page(replace(drawn(), report=flat, differentials=None).page)
+    assert "No plot: nobody was missed." in page.words
+    assert not [title for title in page.plots if title.startswith("Misses of")]
+
+
+def test_a_gallery_without_labels_is_told_in_words() -> None:
+    world = World([[0.5, 0.4, 0.3]] * 4, [None] * 4, 3, groups=[{"sex": "f"}] * 4)
+    searches = searched(world)
+    state = Evaluated(searches, report(searches, SPEC), differentials(searches, {}, DifferentialSpec(resample=FEW)))
+    page = Page(state.page)
+    assert "f not measured nobody in the gallery has this label not measured none has a label" in page.words
+    assert "3 people in the gallery have none." in page.words
+    (row,) = [row for row in figures(state) if row["figure"] == "lists.same_group"]
+    assert row["words"] == "not measured: nobody in the gallery has this label"
+    assert "value" not in row
+
+
 def test_bands_have_rows_of_their_own_and_say_what_is_in_none() -> None:
     state = drawn()
     assert state.report.bands is not None
@@ -207,7 +260,7 @@ def test_bands_have_rows_of_their_own_and_say_what_is_in_none() -> None:
 def test_a_verdict_says_why() -> None:
     met, unmet = Page(with_limits(1.0).page).words, Page(with_limits(0.0).page).words
     assert "Approved for use: all 2 declared limits are met." in met
-    assert "Not approved for use: 1 of 2 declared limits is not met." in unmet
+    assert "Not approved for use: of 2 declared limits 1 is not met." in unmet
     assert "rank_one_miss not met" in unmet
     assert "Not approved for use: no limit was declared" in Page(drawn().page).words
 
@@ -215,7 +268,11 @@ def test_a_verdict_says_why() -> None:
 def test_what_was_not_measured_does_not_pass() -> None:
     limit = GateFigure(name="limit.x", passed=None, words="nothing was measured")
     state = replace(drawn(), limits=(limit,))
-    assert "Not approved" in Page(state.page).words
+    words = Page(state.page).words
+    assert "Not approved for use: of 1 declared limits 1 was not measured." in words
+    assert "not met" not in words
+    two = replace(state, limits=(limit, limit, *with_limits(0.0).limits))
+    assert "of 4 declared limits 1 is not met, and 2 were not measured." in Page(two.page).words
     assert json.loads(state.json)["approved_for_use"] is False
 
 

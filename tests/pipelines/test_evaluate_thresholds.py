@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from evaluated import drawn
 from facebatch.evaluate.quality_bands import QualityBands
-from facebatch.pipelines.evaluate_thresholds import published, published_bands
+from facebatch.gallery.evaluation import NoThreshold
+from facebatch.pipelines.evaluate_thresholds import published, published_bands, without_threshold
 
 
 def bands() -> QualityBands:
@@ -31,6 +32,13 @@ def test_a_threshold_that_lets_everything_through_is_none() -> None:
     assert point.rates is not None
     endless = replace(point, threshold=float("-inf"), rates=replace(point.rates, threshold=float("-inf")))
     assert published([endless]) == ()
+    (found,) = without_threshold([endless])
+    assert (found.fpir, found.searches >= found.needed) == (0.2, True)
+
+
+def test_targets_without_threshold_are_published_with_what_they_need() -> None:
+    points = drawn().report.identification.targets
+    assert without_threshold(points) == (NoThreshold(fpir=0.001, searches=points[0].searches, needed=3000),)
 
 
 def test_each_band_has_its_own_with_its_limits_and_what_was_measured() -> None:

@@ -8,11 +8,12 @@ import numpy as np
 from facebatch.charts import Chart, chart
 from facebatch.evaluate.axes import bars, log_shares, on_floor
 from facebatch.evaluate.error_rates import ErrorRates, TargetPoint
+from facebatch.evaluate.intervals import ENOUGH_ERRORS
 from facebatch.evaluate.plots import MISSES, SQUARE, Plot, colours, floors, interval_of, targets_of, value_of
 from facebatch.evaluate.report import Report
 from facebatch.evaluate.sized_curves import BoundedTradeOff
 from facebatch.evaluate.sufficiency import TooFew
-from facebatch.evaluate.words import percent, similarity, whole
+from facebatch.evaluate.words import number, percent, plural, similarity, whole
 
 ROOM_FOR_SIZES = 1.0
 """Inches beside the lines."""
@@ -57,7 +58,8 @@ def _text(report: Report, able: _Able, lines: _Lines) -> str:
         for point, rates in able
     ]
     sizes = [f"Beside {whole(report.identification.gallery)} people, galleries of {', '.join(map(whole, lines))}"]
-    said = "; ".join([*(marks or ["No target has a threshold"]), *(sizes if lines else []), *_left_out(report)])
+    left = why_no_lines(report)
+    said = "; ".join([*(marks or ["No target has a threshold"]), *(sizes if lines else []), *([left] if left else [])])
     return f"False alarms against misses at all thresholds. {said}."
 
 
@@ -68,7 +70,7 @@ def _how(report: Report, lines: _Lines) -> str:
     )
     hidden = any((one.fpir[0] < one.fpir[1]).any() or (one.fnir[0] < one.fnir[1]).any() for one in lines.values())
     bounds = " Between a dashed and a thin line of one colour the truth lies where the candidate lists end too early."
-    left = "".join(f" {words}." for words in _left_out(report))
+    left = f" {why_no_lines(report)}." if lines and why_no_lines(report) else ""
     return (
         "Each point of a line is one threshold: further right are more false alarms, further up more misses, so "
         "closer to the lower left corner is better; dots are the targets' thresholds, bars their 95 % intervals."
@@ -76,9 +78,17 @@ def _how(report: Report, lines: _Lines) -> str:
     )
 
 
-def _left_out(report: Report) -> list[str]:
+def why_no_lines(report: Report) -> str:
+    """Which smaller galleries have no line, and why, without a stop at the end; empty where all have one."""
     few = [(one.gallery, one.told) for one in report.sized_curves if isinstance(one.told, TooFew)]
-    return [f"No line for a gallery of {whole(size)}: {told.words}" for size, told in few]
+    if not few:
+        return ""
+    sizes = ", ".join(whole(size) for size, _ in few)
+    expected = ", ".join(number(told.expected) for _, told in few)
+    return (
+        f"No line for galleries of {sizes} people: of {plural(few[0][1].n, 'search')} {expected} false alarms are to "
+        f"be expected there, and a line needs {ENOUGH_ERRORS:g}"
+    )
 
 
 def _draw_sizes(drawn: Chart, lines: _Lines, lowest: _Floors) -> list[Any]:

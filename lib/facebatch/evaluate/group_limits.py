@@ -1,8 +1,8 @@
 """Declared limits over groups, such as a share of true positives that all groups must reach.
 
 A group of enough people but too few expected errors, as a good system has them, is judged by the worse end of its
-interval. One of too few people is named and not judged; where that is all of them nothing was shown, and the limit is
-not met.
+interval. One of too few people is named and not judged; where that is all of them nothing was measured, and the gallery
+is not approved.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -146,4 +146,4 @@ def _not_judged(thin: list[str]) -> str:
 
 
 def _unshown(name: str, why: str) -> GateFigure:
-    return GateFigure(name=name, passed=False, words=f"not shown: {why}", n=0)
+    return GateFigure(name=name, passed=None, words=f"not shown: {why}", n=0)

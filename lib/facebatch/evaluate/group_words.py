@@ -8,9 +8,11 @@ from facebatch.evaluate.intervals import Rate
 from facebatch.evaluate.shifts import Quantile, Shift
 from facebatch.evaluate.sufficiency import GroupRate, GroupRates, TooFew
 from facebatch.evaluate.summary import Measure
-from facebatch.evaluate.words import Told, number, plural, similarity, tell, tell_bounded, whole
+from facebatch.evaluate.words import NOT_MEASURED, Told, number, percent, plural, similarity, tell, tell_bounded, whole
 
 TOO_FEW = "too few"
+NOBODY = "nobody in the gallery has this label"
+"""Why nothing is told of whom the candidates of a group are."""
 _AT_LEAST = ("max/min", "max/geometric mean", "max/mean")
 """Measures that grow with how much is hidden: at least what is printed."""
 
@@ -25,9 +27,16 @@ def tell_everyone(rates: GroupRates, noun: str = "search") -> Told:
     return _hiding(tell(rates.overall, noun), rates.overall_hidden)
 
 
-def tell_share(told: Rate | TooFew) -> Told:
-    """A share of candidates, which is no error rate."""
+def tell_share(told: Rate | TooFew | None) -> Told:
+    """A share of candidates, which is no error rate; None where nobody could be one."""
+    if told is None:
+        return Told(NOT_MEASURED, "", "", NOBODY)
     return tell(told, "candidate", few=False) if isinstance(told, Rate) else tell_few(told, "candidate")
+
+
+def tell_part(share: float | None) -> Told:
+    """A group's share of people or photos with a label; None where none has one."""
+    return Told(NOT_MEASURED, "", "", "none has a label") if share is None else Told(percent(share), "", "")
 
 
 def tell_cell(cell: Cell) -> Told:

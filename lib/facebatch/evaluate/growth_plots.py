@@ -11,7 +11,7 @@ from facebatch.evaluate.growth import Bounded, GrowthPoint
 from facebatch.evaluate.plots import HIGH, WIDE, Plot, colours
 from facebatch.evaluate.report import Report
 from facebatch.evaluate.threshold_growth import SizedThreshold
-from facebatch.evaluate.words import percent, similarity, whole
+from facebatch.evaluate.words import percent, plural, similarity, whole
 
 Error = Literal["fpir", "fnir"]
 FLOOR = 1e-6
@@ -87,6 +87,21 @@ def plot_thresholds(report: Report) -> Plot | None:
         + (_BOUNDS if any(not point.exact for points in lines.values() for point in points) else "")
     )
     return Plot("thresholds", "Threshold by size of the gallery", how, text, drawn.svg)
+
+
+def why_no_growth(report: Report) -> str:
+    """Why neither figures nor plots of growth are told; empty where some are."""
+    if any((*report.growth.values(), *report.threshold_growth.values())):
+        return ""
+    points = report.identification.targets
+    if any(point.threshold is not None for point in points):
+        return "Nothing to tell: no other sizes of the gallery were asked for."
+    easiest = min(points, key=lambda point: point.needed)
+    return (
+        f"Nothing to tell: growth is told at thresholds, and {plural(easiest.searches, 'search')} of "
+        f"{plural(easiest.people, 'person')} who are not in the gallery show none: an FPIR of {easiest.target:g} needs "
+        f"{plural(easiest.needed, 'search')}."
+    )
 
 
 _Line = list[tuple[int, Bounded]]

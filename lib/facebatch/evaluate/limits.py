@@ -1,4 +1,4 @@
-"""Declared limits of accuracy, and whether measured figures keep to them. A figure that could not be measured fails.
+"""Declared limits of accuracy, and whether measured figures keep to them. What could not be measured approves nothing.
 
 A limit is held against the figure itself, and the interval is told beside it; with `by_interval` the whole 95 %
 interval must keep to it, so that few probes cannot pass by luck.
@@ -40,7 +40,7 @@ class LimitsSpec(Spec):
 
 
 def judge(figures: IdentificationFigures, spec: LimitsSpec) -> tuple[GateFigure, ...]:
-    """One figure per declared limit."""
+    """One figure per declared limit; its verdict is None where it could not be measured."""
     return tuple(_judged(figures, spec))
 
 
@@ -66,7 +66,7 @@ def approved(figures: Sequence[GateFigure]) -> bool:
 def held(name: str, rate: Rate, most: float, words: str, *, by_interval: bool) -> GateFigure:
     """A rate against its largest allowed value."""
     if rate.value is None or rate.low is None or rate.high is None:
-        return GateFigure(name=name, passed=False, words=f"nothing was measured; {most:.4g} is the limit", n=0)
+        return GateFigure(name=name, passed=None, words=f"nothing was measured; {most:.4g} is the limit", n=0)
     measured = rate.high if by_interval else rate.value
     said = f"{rate.count} of {rate.n} {words} ({rate.value:.2%}, 95 % interval {rate.low:.2%} to {rate.high:.2%})"
     return GateFigure(
@@ -84,7 +84,7 @@ def held(name: str, rate: Rate, most: float, words: str, *, by_interval: bool) -
 def _at_target(name: str, point: TargetPoint | None, limit: TargetLimit, *, by_interval: bool) -> GateFigure:
     if point is None or point.rates is None:
         why = point.words if point else f"FPIR {limit.fpir:g} is none of the evaluated targets"
-        return GateFigure(name=name, passed=False, words=f"not measured: {why}", highest=limit.fnir_most, n=0)
+        return GateFigure(name=name, passed=None, words=why, highest=limit.fnir_most, n=0)
     words = f"mated searches miss the mate at the threshold for FPIR {limit.fpir:g}"
     return held(name, point.rates.fnir.counted, limit.fnir_most, words, by_interval=by_interval)
 

@@ -2,7 +2,8 @@
 
 A false candidate is a listed subject that is not the probe's mate, in mated and non-mated searches alike; a lead is
 any listed subject, the mate among them. Both at or above a threshold, or all that the lists hold. A list holds at most
-L subjects: shares are of what is listed, and need no bounds.
+L subjects: shares are of what is listed, and need no bounds. Shares are of people with a label: of one without nobody
+knows the group, and nothing is told of a group that nobody in the gallery is known to be of.
 """
 
 from collections.abc import Sequence
@@ -30,16 +31,16 @@ class GroupShare:
     group: str
     false: tuple[int, ...]
     """False candidates of its probes by their own group, in the order of the grouping; last those without a label."""
-    same: Rate | TooFew
-    """Share of these that are of the same group as the probe; compare it with `gallery`. Few people are people with
-    probes, and the errors expected of them are these candidates."""
-    leads: Rate | TooFew
-    """Share of this group among all leads. Few people are its subjects; expected are as many leads as `gallery` says.
-    """
+    same: Rate | TooFew | None
+    """Share of those with a label that are of the same group as the probe; compare it with `gallery`. Few people are
+    people with probes, and the errors expected of them are these candidates. None: nobody in the gallery is of it."""
+    leads: Rate | TooFew | None
+    """Share of this group among leads with a label. Few people are its subjects; expected are as many leads as
+    `gallery` says. None as above."""
     gallery: float | None
-    """Its share of the N subjects."""
+    """Its share of subjects with a label; None where nobody has one."""
     probes: float | None
-    """Its share of all probes."""
+    """Its share of probes with a label; None where none has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,10 @@ class _Counts:
 
     same: Numbers
     false: Numbers
+    """With a label."""
     leads: Numbers
     all: Numbers
+    """With a label."""
 
 
 def list_shares(
@@ -100,7 +103,7 @@ def list_shares(
         begin += grouping.size
         sames = _shares(one.same, one.false, of_false[columns])
         shown = _shares(one.leads, one.all, of_leads[columns])
-        groups = _groups(searches, grouping, listed, (sames, shown), least)
+        groups = _groups(grouping, listed, (sames, shown), least)
         found.append(ListShares(threshold, listed.false, len(listed.probe), groups))
     return tuple(found)
 
@@ -119,13 +122,13 @@ def _counts(people: People, listed: _Listed, grouping: Grouping) -> _Counts:
     of_probe, of_subject = grouping.probes[listed.probe], grouping.subjects[listed.subject]
     rows = People(people.of[listed.probe], people.count)
     nonmates = People(rows.of[first], people.count)
-    ones = np.ones(len(listed.probe))
+    labelled = (of_subject >= 0).astype(np.float64)
     same = (of_probe == of_subject)[first].astype(np.float64)
-    each = tally(rows, np.zeros_like(of_probe), 1, ones)
+    each = tally(rows, np.zeros_like(of_probe), 1, labelled)
     return _Counts(
         same=tally(nonmates, of_probe[first], grouping.size, same),
-        false=tally(nonmates, of_probe[first], grouping.size, ones[first]),
-        leads=tally(rows, of_subject, grouping.size, ones),
+        false=tally(nonmates, of_probe[first], grouping.size, labelled[first]),
+        leads=tally(rows, of_subject, grouping.size, labelled),
         all=np.repeat(each, grouping.size, axis=1),
     )
 
@@ -137,11 +140,7 @@ def _shares(above: Numbers, below: Numbers, intervals: Sequence[tuple[float, flo
 
 
 def _groups(
-    searches: Searches,
-    grouping: Grouping,
-    listed: _Listed,
-    shares: tuple[list[Rate], list[Rate]],
-    least: LeastSpec,
+    grouping: Grouping, listed: _Listed, shares: tuple[list[Rate], list[Rate]], least: LeastSpec
 ) -> tuple[GroupShare, ...]:
     size = grouping.size
     crossed = np.zeros((size, size + 1), dtype=np.int64)
@@ -155,16 +154,22 @@ def _groups(
     )
     found = []
     for code, name in enumerate(grouping.names):
-        gallery = int(subjects[code]) / searches.gallery.size if searches.gallery.size else None
+        people, gallery = int(subjects[code]), _share(subjects, code)
         same, leads = (side[code] for side in shares)
         found.append(
             GroupShare(
                 group=name,
                 false=tuple(crossed[code].tolist()),
-                same=tell(same, same.people or 0, float(same.n), least),
-                leads=tell(leads, int(subjects[code]), leads.n * (gallery or 0.0), least),
+                same=tell(same, same.people or 0, float(same.n), least) if people else None,
+                leads=tell(leads, people, leads.n * (gallery or 0.0), least) if people else None,
                 gallery=gallery,
-                probes=int(probes[code]) / len(grouping.probes) if len(grouping.probes) else None,
+                probes=_share(probes, code),
             )
         )
     return tuple(found)
+
+
+def _share(counts: Rows, code: int) -> float | None:
+    """Of one group among all that have a label."""
+    total = int(counts.sum())
+    return int(counts[code]) / total if total else None

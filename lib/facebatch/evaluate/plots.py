@@ -7,6 +7,7 @@ import numpy as np
 
 from facebatch.charts import COLOURS, Chart, chart
 from facebatch.evaluate.axes import bars, log_counts, log_shares, on_floor, shares
+from facebatch.evaluate.discard import Discard
 from facebatch.evaluate.error_rates import IdentificationFigures
 from facebatch.evaluate.intervals import Rate
 from facebatch.evaluate.report import Report
@@ -120,7 +121,7 @@ def plot_histograms(report: Report) -> Plot | None:
         shares(drawn, "y")
         drawn.axes.set_xlabel("similarity")
         drawn.axes.set_ylabel("share of searches")
-        drawn.axes.legend(loc="best")
+        drawn.legend_above(2)
     how = (
         "Blue is how alike a person and the own entry are, orange how alike a person who is not in the gallery and the "
         "best candidate: the less they overlap the better; right of a dashed line a candidate counts."
@@ -129,9 +130,9 @@ def plot_histograms(report: Report) -> Plot | None:
 
 
 def plot_discard(report: Report) -> Plot | None:
-    """FNIR over the share of mated searches discarded, as far as FEWEST_LEFT are left."""
+    """FNIR over the share of mated searches discarded, as far as FEWEST_LEFT are left; None for `why_no_discard`."""
     curve = report.discard
-    if curve is None or curve.searches < 2 * FEWEST_LEFT:
+    if curve is None or why_no_discard(curve):
         return None
     kept = curve.searches * (1 - curve.share) >= FEWEST_LEFT
     share, fnir = curve.share[kept], curve.fnir[kept]
@@ -154,6 +155,13 @@ def plot_discard(report: Report) -> Plot | None:
         f"it does not; it ends where fewer than {FEWEST_LEFT} searches are left."
     )
     return Plot("discard", "Misses without the photos of lowest quality", how, text, drawn.svg)
+
+
+def why_no_discard(curve: Discard) -> str:
+    """Why such a curve is not drawn; empty where it is."""
+    if curve.searches < 2 * FEWEST_LEFT:
+        return f"No plot: fewer than {2 * FEWEST_LEFT} searches have a quality."
+    return "" if curve.fnir.any() else "No plot: nobody was missed."
 
 
 def floors(figures: IdentificationFigures) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """What `evaluate` found out about a gallery, as its snapshots carry it: thresholds, and whether it may be used."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -46,6 +45,35 @@ class PublishedBand(PublishedThreshold):
     """FPIR(N, threshold) in the band, at most the target."""
 
 
+class NoThreshold(Spec):
+    """An FPIR target that was asked for, and for which no threshold is published."""
+
+    fpir: float
+    """The target."""
+    searches: int
+    """Non-mated ones that were made."""
+    needed: int
+    """Fewest that can support the target. With as many none is needed: any similarity keeps to it."""
+
+    @property
+    def why(self) -> str:
+        """In a few words."""
+        if self.searches >= self.needed:
+            return "any similarity keeps to it"
+        made, needed = (f"{number:,}".replace(",", " ") for number in (self.searches, self.needed))
+        return f"too few non-mated searches ({made}, {needed} needed)"
+
+    @property
+    def words(self) -> str:
+        """Why, and what to do for a search that asks for it."""
+        if self.searches >= self.needed:
+            return f"{self.why}; leave out match.fpir, with match.floor or without"
+        return (
+            f"its evaluation had {self.why}; evaluate with more people who are not in the gallery, or leave out "
+            "match.fpir and give match.floor"
+        )
+
+
 class Evaluation(Spec):
     """One evaluation. Later snapshots of the same model carry it on; `check_current` says how far that goes."""
 
@@ -61,6 +89,8 @@ class Evaluation(Spec):
     """Aware UTC."""
     thresholds: tuple[PublishedThreshold, ...]
     """By ascending target; targets that the searches could not support are absent."""
+    without_threshold: tuple[NoThreshold, ...] = ()
+    """These, by ascending target; empty also where an earlier release did not say."""
     bands: tuple[PublishedBand, ...] = ()
     """By band and ascending target, as above; those of D tell what its refusal is based on."""
     band_limits: tuple[float, float, float] | None = None
@@ -72,6 +102,11 @@ class Evaluation(Spec):
     figures_sha256: str
     """Of the report's JSON file."""
 
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """Names of the limits that were not met, or not measured."""
+        return tuple(figure.name for figure in self.limits if figure.passed is not True)
+
 
 def threshold_for(evaluation: Evaluation | None, target: float, *, where: str) -> float:
     """The published threshold for an FPIR target. PlanError when there is none."""
@@ -80,6 +115,7 @@ def threshold_for(evaluation: Evaluation | None, target: float, *, where: str) -
     for published in evaluation.thresholds:
         if published.fpir == target:
             return published.threshold
+    _refuse_unsupported(evaluation, target, f"{where} has no threshold for FPIR {target:g}")
     known = ", ".join(f"{published.fpir:g}" for published in evaluation.thresholds) or "none"
     raise PlanError(f"{where} has no threshold for FPIR {target:g} (there are: {known}); evaluate with that target")
 
@@ -95,6 +131,8 @@ def threshold_for_band(evaluation: Evaluation | None, band: Band, target: float,
     if found is not None:
         return found
     if not bands:
+        if evaluation:
+            _refuse_unsupported(evaluation, target, f"{where} has no threshold of band {band} for FPIR {target:g}")
         raise PlanError(f"{where} has no published thresholds of quality bands; {REMEDY} of every quality")
     known = ", ".join(f"{published.band} {published.fpir:g}" for published in bands if published.band != "D") or "none"
     raise PlanError(
@@ -111,7 +149,7 @@ def check_current(evaluation: Evaluation | None, templates: int, grown_most: flo
     if evaluation is None:
         raise PlanError(f"{where} has not been evaluated; {REMEDY}, or search it all the same with match.unevaluated")
     if not evaluation.approved_for_use:
-        unmet = ", ".join(_unmet(evaluation.limits)) or "no limit was declared"
+        unmet = ", ".join(evaluation.unmet) or "no limit was declared"
         raise PlanError(
             f"{where} is not approved for use: {unmet} (evaluation of snapshot {evaluation.snapshot}); mend that and "
             "evaluate again, or search it all the same with match.unevaluated"
@@ -123,5 +161,8 @@ def check_current(evaluation: Evaluation | None, templates: int, grown_most: flo
         )
 
 
-def _unmet(limits: Iterable[GateFigure]) -> list[str]:
-    return [figure.name for figure in limits if figure.passed is not True]
+def _refuse_unsupported(evaluation: Evaluation, target: float, lead: str) -> None:
+    """PlanError for a target that was evaluated in vain."""
+    for found in evaluation.without_threshold:
+        if found.fpir == target:
+            raise PlanError(f"{lead}: {found.words}")

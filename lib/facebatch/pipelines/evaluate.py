@@ -11,6 +11,7 @@ from facebatch.evaluate.group_limits import judge_all, level_name
 from facebatch.evaluate.limits import approved
 from facebatch.evaluate.report import CostRow, Occasion, report
 from facebatch.evaluate.searches import collect
+from facebatch.evaluate.unlabelled import without_label
 from facebatch.gallery import snapshots
 from facebatch.gallery.evaluation import Evaluation
 from facebatch.gallery.figures import explain
@@ -21,7 +22,7 @@ from facebatch.pipelines.evaluate_failed import REFUSED, judged_with_failures
 from facebatch.pipelines.evaluate_lists import judged_in_doubt, require_publishable
 from facebatch.pipelines.evaluate_sources import Source, read_source
 from facebatch.pipelines.evaluate_speed import speeds
-from facebatch.pipelines.evaluate_thresholds import published, published_bands
+from facebatch.pipelines.evaluate_thresholds import published, published_bands, without_threshold
 from facebatch.pipelines.evaluate_write import Told, Written, write_report
 from facebatch.pipelines.labelled import Material, read_material
 from facebatch.pipelines.publishing import publish_next
@@ -71,8 +72,7 @@ def run(config: EvaluateConfig, progress: Progress) -> EvaluateReport:
     verdict = _verdict(told, written.figures_sha256)
     published = _publish(config, verdict) if config.publish else None
     if told.limits and not verdict.approved_for_use:
-        words = f"snapshot {told.occasion.snapshot} is not approved for use ({written.page})"
-        raise GateError(f"{words}\n{explain(told.limits)}".rstrip())
+        raise GateError(_refusal(told, written, published))
     return _report(told, written, verdict, published)
 
 
@@ -91,7 +91,7 @@ def _measure(config: EvaluateConfig, source: Source) -> Told:
         rows = (*rows, *losses(collect(exact.inputs), searches, config.figures.identification.resample))
     return Told(
         occasion=_occasion(material),
-        report=replace(measured, findings=(*material.findings, *measured.findings)),
+        report=replace(measured, findings=(*material.findings, *measured.findings, *without_label(groups))),
         differentials=groups,
         limits=judged_with_failures(judged_in_doubt(judged, material.doubts), measured.findings),
         costs=rows,
@@ -129,6 +129,7 @@ def _verdict(told: Told, figures_sha256: str) -> Evaluation:
         search=occasion.search,
         at=occasion.at,
         thresholds=published(told.report.identification.targets),
+        without_threshold=without_threshold(told.report.identification.targets),
         bands=published_bands(bands),
         band_limits=bands.spec.limits if bands else None,
         limits=told.limits,
@@ -153,6 +154,12 @@ def _publish(config: EvaluateConfig, verdict: Evaluation) -> int:
     with writing(store, "evaluate") as held:
         snapshot, _, _ = publish_next(store, held, compose)
     return snapshot.seq
+
+
+def _refusal(told: Told, written: Written, published: int | None) -> str:
+    carried = "" if published is None else f"; snapshot {published} is published and carries this verdict"
+    words = f"snapshot {told.occasion.snapshot} is not approved for use{carried} ({written.page})"
+    return f"{words}\n{explain(told.limits)}".rstrip()
 
 
 def _report(told: Told, written: Written, verdict: Evaluation, published: int | None) -> EvaluateReport:

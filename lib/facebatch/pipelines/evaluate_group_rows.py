@@ -6,7 +6,7 @@ from dataclasses import replace
 from facebatch.evaluate.cross_groups import FmrMatrix
 from facebatch.evaluate.differentials import Differentials, GroupDifferentials, LevelDifferentials
 from facebatch.evaluate.gallery_mix import GalleryMix
-from facebatch.evaluate.group_words import TOO_FEW, tell_measure
+from facebatch.evaluate.group_words import TOO_FEW, tell_measure, tell_part, tell_share
 from facebatch.evaluate.groups import Who
 from facebatch.evaluate.growth import Bounded
 from facebatch.evaluate.intervals import Rate
@@ -14,6 +14,7 @@ from facebatch.evaluate.list_shares import ListShares
 from facebatch.evaluate.shifts import Shift
 from facebatch.evaluate.sufficiency import GroupRates, TooFew
 from facebatch.evaluate.summary import Summary
+from facebatch.evaluate.words import Told
 from facebatch.pipelines.evaluate_rows import Row, bounded, finite, with_rate
 
 
@@ -109,13 +110,20 @@ def _lists(row: Row, lists: ListShares) -> Iterator[Row]:
     names = [one.group for one in lists.groups]
     for one in lists.groups:
         told = replace(row, group=one.group)
-        yield _told(replace(told, figure="lists.same_group"), one.same)
-        yield _told(replace(told, figure="lists.share_of_leads"), one.leads)
+        for figure, share in (("lists.same_group", one.same), ("lists.share_of_leads", one.leads)):
+            if share is None:
+                yield replace(told, figure=figure, words=_why(tell_share(share)))
+            else:
+                yield _told(replace(told, figure=figure), share)
         for figure, value in (("lists.share_of_gallery", one.gallery), ("lists.share_of_probes", one.probes)):
-            yield replace(told, figure=figure, value=value)
+            yield replace(told, figure=figure, value=value, words=_why(tell_part(value)) if value is None else None)
         for other, count in zip((*names, None), one.false, strict=True):
             figure = "lists.false_of_group" if other is not None else "lists.false_without_label"
             yield replace(told, figure=figure, group_b=other, value=float(count), count=count)
+
+
+def _why(told: Told) -> str:
+    return f"{told.value}: {told.note}"
 
 
 def _summary(row: Row, summary: Summary) -> Iterator[Row]:

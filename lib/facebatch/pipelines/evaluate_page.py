@@ -7,15 +7,16 @@ from typing import Final
 from facebatch.cases.bands import WORDS
 from facebatch.evaluate import band_words, group_words, words
 from facebatch.evaluate.band_plots import plot_band_alarms, plot_band_misses, plot_band_thresholds
-from facebatch.evaluate.det_plot import plot_det
+from facebatch.evaluate.det_plot import plot_det, why_no_lines
 from facebatch.evaluate.differentials import Differentials, GroupDifferentials, LevelDifferentials
 from facebatch.evaluate.error_rates import IdentificationFigures
 from facebatch.evaluate.group_plots import plot_group_det, plot_group_rates, plot_matrix
-from facebatch.evaluate.growth_plots import plot_growth, plot_thresholds
+from facebatch.evaluate.growth_plots import plot_growth, plot_thresholds, why_no_growth
 from facebatch.evaluate.intervals import Rate
 from facebatch.evaluate.limits import approved
-from facebatch.evaluate.plots import Plot, plot_cmc, plot_discard, plot_histograms, plot_rates
+from facebatch.evaluate.plots import Plot, plot_cmc, plot_discard, plot_histograms, plot_rates, why_no_discard
 from facebatch.evaluate.report import CostRow, Occasion, Report
+from facebatch.evaluate.sufficiency import TooFew
 from facebatch.gallery.figures import GateFigure
 from facebatch.pipelines.evaluate_files import NOTICE
 from facebatch.pipelines.evaluate_glossary import GLOSSARY
@@ -71,6 +72,7 @@ def render(
         plain=list(_plainly(report.identification)),
         plots={plot.name: plot for plot in _plots(report)},
         sides=_sides(report.identification),
+        missing=_missing(report),
         reasons=REASONS,
         differentials=differentials,
         group_plots=[_of_group(place, group) for place, group in enumerate(differentials.groups)]
@@ -92,9 +94,11 @@ def _verdict(limits: Sequence[GateFigure]) -> Verdict:
         return Verdict(True, f"Approved for use: {met}.")
     if not limits:
         return Verdict(False, "Not approved for use: no limit was declared, so that nothing could be met.")
-    unmet = sum(figure.passed is not True for figure in limits)
-    verb = "is" if unmet == 1 else "are"
-    return Verdict(False, f"Not approved for use: {unmet} of {len(limits)} declared limits {verb} not met.")
+    failed = sum(figure.passed is False for figure in limits)
+    unmeasured = sum(figure.passed is None for figure in limits)
+    told = [f"{failed} {'is' if failed == 1 else 'are'} not met"] if failed else []
+    told += [f"{unmeasured} {'was' if unmeasured == 1 else 'were'} not measured"] if unmeasured else []
+    return Verdict(False, f"Not approved for use: of {len(limits)} declared limits {', and '.join(told)}.")
 
 
 def _plainly(figures: IdentificationFigures) -> Iterator[str]:
@@ -145,6 +149,19 @@ def _plots(report: Report) -> Iterator[Plot]:
         plot_band_alarms(report),
     )
     yield from (plot for plot in drawn if plot is not None)
+
+
+def _missing(report: Report) -> dict[str, str]:
+    """Why something is not shown, by its place; empty where it is. Sizes without a line in a plot that has lines of
+    others are named in its caption.
+    """
+    lines = why_no_lines(report)
+    named = not lines or any(not isinstance(one.told, TooFew) for one in report.sized_curves)
+    return {
+        "growth": why_no_growth(report),
+        "lines": "" if named else f"In the plot of false alarms against misses: {lines[0].lower()}{lines[1:]}.",
+        "discard": why_no_discard(report.discard) if report.discard else "",
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,23 @@ from operator import attrgetter
 
 from facebatch.evaluate.error_rates import ErrorRates, TargetPoint
 from facebatch.evaluate.quality_bands import BandFigures, QualityBands
-from facebatch.gallery.evaluation import PublishedBand, PublishedThreshold
+from facebatch.gallery.evaluation import NoThreshold, PublishedBand, PublishedThreshold
 
 
 def published(points: Iterable[TargetPoint]) -> tuple[PublishedThreshold, ...]:
     """By ascending target, without those that the searches cannot support or that need no threshold."""
     return tuple(_threshold(point, rates) for point, rates in _told(points))
+
+
+def without_threshold(points: Iterable[TargetPoint]) -> tuple[NoThreshold, ...]:
+    """Those that `published` leaves out, by ascending target."""
+    ordered = sorted(points, key=attrgetter("target"))
+    told = {point.target for point, _ in _told(ordered)}
+    return tuple(
+        NoThreshold(fpir=point.target, searches=point.searches, needed=point.needed)
+        for point in ordered
+        if point.target not in told
+    )
 
 
 def published_bands(bands: QualityBands | None) -> tuple[PublishedBand, ...]:
