@@ -43,7 +43,7 @@ def test_a_whole_chain(capsys: pytest.CaptureFixture[str], root: Path) -> None:
     assert said(capsys, root, "verify") == (
         "6 events, 0 anchors, 0 findings\nwithout an anchor a cut or rewritten end is not found\n"
     )
-    assert said(capsys, root, "verify", "--anchor", kept) == "6 events, 1 anchors, 0 findings\n"
+    assert said(capsys, root, "verify", "--anchor", kept) == "6 events, 1 anchor, 0 findings\n"
     assert json.loads(said(capsys, root, "anchor", "--json")) == {"seq": 6, "hash": kept[2:]}
 
 

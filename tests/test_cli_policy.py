@@ -1,6 +1,7 @@
 """`facebatch policy`: what each command prints and returns, on the example packs."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +32,9 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_lint_and_test_take_the_example_packs(capsys: pytest.CaptureFixture[str]) -> None:
     assert " packs, 0 faults" in said(capsys, "lint", FOLDER)
+    assert said(capsys, "lint", str(MORATORIUM)).splitlines()[-1].startswith("1 pack, 0 faults, ")
+    assert said(capsys, "test", str(MORATORIUM)).endswith(" cases of 1 pack, 0 not as expected\n")
+    assert re.search(r": 1 rule, \d+ cases\n", said(capsys, "lint", str(MORATORIUM)))
     assert said(capsys, "test", FOLDER).endswith(" 0 not as expected\n")
     packs = json.loads(said(capsys, "lint", FOLDER, "--json"))["packs"]
     assert {len(pack["sha256"]) for pack in packs} == {64}

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from facebatch.cli_gallery import At, GallerySpec
 from facebatch.cli_output import Output, plain
 from facebatch.errors import ConfigError, CorruptError
+from facebatch.evaluate.words import counted
 from facebatch.gallery import history
 from facebatch.governance import audit, audit_chain, audit_report, statute_report
 from facebatch.governance.audit import Anchor
@@ -42,7 +43,7 @@ def verify(*, at: At, anchors: Kept = (), output: Output = Output()) -> None:
     end = audit.last_seq(store)
     found = audit_chain.verify(store, kept)
     lines = [finding.problem for finding in found]
-    checked = f"{end} events, {len(kept)} anchors, {len(found)} findings"
+    checked = f"{counted(end, 'event')}, {counted(len(kept), 'anchor')}, {counted(len(found), 'finding')}"
     unanchored = [] if kept else ["without an anchor a cut or rewritten end is not found"]
     unanchored += [] if end else [_NO_EVENT]
     result = {"events": end, "anchors": len(kept), "findings": [plain(finding) for finding in found]}

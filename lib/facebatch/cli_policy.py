@@ -9,6 +9,7 @@ from cyclopts import App
 
 from facebatch.cli_output import Flat, Output, plain, words
 from facebatch.errors import ConfigError, StopError
+from facebatch.evaluate.words import counted
 from facebatch.governance.explain import explain as explain_decision
 from facebatch.governance.obligations import asked
 from facebatch.governance.policy import Decision, decide
@@ -91,10 +92,13 @@ def run_tables(packs: Path, /, *, output: Output = Output()) -> None:
     output.start()
     report = policy_check.run_tables(policy_files.read_packs(packs))
     lines = [f"{each.pack}: {each.case}: {'; '.join(each.faults)}" for each in report.failed]
-    lines.append(f"{report.cases} cases of {report.packs} packs, {len(report.failed)} not as expected")
+    table = f"{counted(report.cases, 'case')} of {counted(report.packs, 'pack')}"
+    lines.append(f"{table}, {len(report.failed)} not as expected")
     output.tell("\n".join(lines) + "\n", report)
     if report.failed:
-        raise StopError(f"{packs}: {len(report.failed)} of {report.cases} cases are not decided as their table says")
+        raise StopError(
+            f"{packs}: {len(report.failed)} of {counted(report.cases, 'case')} not decided as their table says"
+        )
 
 
 @policy_app.command
@@ -142,9 +146,10 @@ def diff(before: Path, after: Path, /, *, past: Past = _UNSAID, output: Output =
 
 def _linted(found: Sequence[PackLint]) -> Iterator[str]:
     for pack in found:
-        yield f"{pack.id} {pack.version}: {pack.rules} rules, {pack.cases} cases"
+        yield f"{pack.id} {pack.version}: {counted(pack.rules, 'rule')}, {counted(pack.cases, 'case')}"
         yield from (f"  {warning}" for warning in pack.warnings)
-    yield f"{len(found)} packs, 0 faults, {sum(len(pack.warnings) for pack in found)} warnings"
+    warnings = counted(sum(len(pack.warnings) for pack in found), "warning")
+    yield f"{counted(len(found), 'pack')}, 0 faults, {warnings}"
 
 
 def _told(decision: Decision) -> dict[str, object]:
@@ -172,7 +177,7 @@ def _differences(found: PolicyDiff) -> Iterator[str]:
         yield f"  after:  {_outcome(each.after)}"
         if each.probes:
             yield f"  probes decided differently: {each.probes}"
-    yield f"{len(found.changed)} of {found.requests} past requests decided differently"
+    yield f"{len(found.changed)} of {counted(found.requests, 'past request')} decided differently"
 
 
 def _outcome(outcome: Outcome) -> str:

@@ -3,19 +3,22 @@
 import io
 import shutil
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from dying import Crash, DyingStore
+from facebatch.cli_output import Output
 from facebatch.errors import FacebatchError, ModelPackError, NotFoundError, RunFailedError, StopError
 from facebatch.faces.settings import FaceSpec, ModelSpec
 from facebatch.gallery import snapshots
 from facebatch.gallery.commits import read_part
 from facebatch.gallery.snapshots import Snapshot
-from facebatch.images.source import DecodeSpec, SourceSpec
+from facebatch.images.source import DecodeSpec, FieldsSpec, SourceSpec
 from facebatch.pipelines import embed
 from facebatch.pipelines.embed import EmbedReport
 from facebatch.runtime.executor import RunSpec
@@ -184,6 +187,45 @@ def test_each_bad_image_is_one_row_that_says_what_it_is(world: World) -> None:
     } == {}
     assert all(row["reason"] for row in outcomes.values() if row["outcome"] not in {"ok", "no_face"})
     assert report.templates == report.outcomes["ok"]
+
+
+def table(world: World, **column: pa.Array) -> SourceSpec:
+    """Two photos in a Parquet file, with a column of what is known of them."""
+    photos = [path.read_bytes() for path in files(world.root / "gallery-photos", "*.jpg")[:2]]
+    path = world.root / "table" / "people.parquet"
+    path.parent.mkdir()
+    pq.write_table(pa.table({"image": pa.array(photos, pa.binary()), **column}), path)
+    return SourceSpec(uri=str(path), fields=FieldsSpec(subject_id="subject_id"))
+
+
+def test_images_that_give_no_template_are_told_with_their_reasons(
+    world: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    report = run(world, source=table(world, subject_id=pa.array([1.0, 2.0])))
+    assert (report.published, report.templates, report.outcomes) == (True, 0, {"metadata_error": 2})
+    reason = "subject_id: a text or an integer is needed, not a float"
+    assert {(each.outcome, each.reason) for each in report.failures} == {("metadata_error", reason)}
+    assert [each.image_id for each in report.failures] == [row["image_id"] for row in ledger(world)]
+    assert report.warning is not None
+    assert "none of 2 images gave a template" in report.warning
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [report.warning]
+    Output().show("embed", report)
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert all(words in said for words in ("WARNING", report.warning, f"metadata_error: {reason}"))
+
+
+def test_a_few_of_every_outcome_are_told_in_every_run(world: World) -> None:
+    folder = world.root / "hostile"
+    hostile(folder, files(world.root / "gallery-photos", "*.jpg")[0].read_bytes())
+    for number in range(5):
+        (folder / f"letter{number}.jpg").write_bytes(b"this is a letter, not a photo")
+    first, second = (run(world, source=SourceSpec(uri=str(folder), images_per_shard=2)) for _ in range(2))
+    told = Counter(each.outcome for each in first.failures)
+    assert {outcome: min(count, 3) for outcome, count in first.outcomes.items() if outcome != "ok"} == told
+    assert told["decode_error"] == 3
+    assert second.failures == first.failures
+    assert first.warning is None
+    assert "and 4 more" in str(first.summary()["without a template"]) or first.outcomes["decode_error"] < 7
 
 
 def shard(path: Path, photos: list[Path]) -> None:

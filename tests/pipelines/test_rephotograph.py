@@ -33,7 +33,9 @@ REJECTED = {
     "gone": ("missing", []),
     "twice": ("duplicate_member", []),
     "=tiny": ("too_small", []),
+    "unnamed": ("metadata_error", []),
 }
+WORDS = {"unnamed": "subject_id: a text or an integer is needed, not a float"}
 
 
 def ledger_row(name: str, outcome: str, reasons: list[str]) -> dict[str, object]:
@@ -41,6 +43,7 @@ def ledger_row(name: str, outcome: str, reasons: list[str]) -> dict[str, object]
         "image_id": name,
         "member": name,
         "outcome": outcome,
+        "reason": WORDS.get(name),
         "faces_found": len(reasons),
         "faces_kept": 0,
         "rejected": [{"box": [0.0, 0.0, 9.0, 9.0], "reason": reason} for reason in reasons],
@@ -56,7 +59,7 @@ def with_quality(table: pa.Table, **columns: list[float | None]) -> pa.Table:
 
 @pytest.fixture
 def small() -> SmallGallery:
-    """One shard of four templates, one of them erased, one not assessed, and nine images that gave none."""
+    """One shard of four templates, one of them erased, one not assessed, and ten images that gave none."""
     gallery = SmallGallery()
     gallery.embed(Shard("a", 4))
     gallery.erase("a000001")
@@ -77,7 +80,7 @@ def small() -> SmallGallery:
         )
         for kind, content in (("templates", rows), ("ledger", pa.concat_tables([ledger, more])))
     }
-    entry = shard.model_copy(update={**parts, "images": 13})
+    entry = shard.model_copy(update={**parts, "images": 14})
     gallery.publish(head.model_copy(update={"seq": head.seq + 1, "parent": head.seq, "shards": (entry,)}))
     return gallery
 
@@ -91,10 +94,12 @@ def test_every_image_that_another_picture_would_mend_is_listed_with_its_reasons(
         "crowd": ("refused", ("crowd",)),
         "cut": ("truncated", ("truncated",)),
         "=tiny": ("too_small", ("too_small",)),
+        "unnamed": ("metadata_error", ("metadata_error",)),
     }
+    assert {retake.image_id: retake.detail for retake in found.retakes if retake.detail} == WORDS
     assert all(retake.advice == tuple(ADVICE[reason] for reason in retake.reasons) for retake in found.retakes)
     assert [retake.image_id for retake in found.retakes] == sorted(retake.image_id for retake in found.retakes)
-    assert (found.snapshot, found.images, found.not_assessed) == (small.head.seq, 13, None)
+    assert (found.snapshot, found.images, found.not_assessed) == (small.head.seq, 14, None)
 
 
 def test_live_templates_below_a_quality_are_listed_with_the_lowest_of_their_numbers(small: SmallGallery) -> None:
@@ -111,11 +116,12 @@ def test_live_templates_below_a_quality_are_listed_with_the_lowest_of_their_numb
 def test_the_csv_has_a_row_per_picture_and_no_formula(small: SmallGallery) -> None:
     found = rephotograph.run(small.store, 50)
     rows = list(csv.DictReader(io.StringIO(found.to_csv().decode())))
-    assert len(rows) == len(found.retakes) == 7
+    assert len(rows) == len(found.retakes) == 8
     by_image = {row["image_id"]: row for row in rows}
     assert by_image["'=tiny"]["reasons"] == "too_small"
     assert by_image["company"]["reasons"] == "low_pose; not_largest"
     assert by_image["company"]["advice"] == f"{ADVICE['low_pose']} {ADVICE['not_largest']}"
+    assert by_image["unnamed"]["detail"] == WORDS["unnamed"]
     assert (by_image["a/000000.jpg"]["template_id"], by_image["a/000000.jpg"]["quality"]) == ("a000000", "12.0")
 
 

@@ -1,5 +1,8 @@
 import datetime
 import hashlib
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -291,3 +294,22 @@ def test_rounding_to_float16_is_within_the_tolerance():
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
     assert np.abs(norms - 1).max() < NORM_TOLERANCE / 4
     assert len(read_templates(write_table(templates(5000, 512, vectors), kind="templates", model="m"), "o")) == 5000
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in Linux's /proc")
+def test_reading_starts_no_thread_that_could_hold_the_bytes_until_the_interpreter_ends(tmp_path: Path) -> None:
+    rows = [
+        {"image_id": f"i{row}", "member": "m", "outcome": "ok", "faces_found": 1, "faces_kept": 1, "rejected": []}
+        for row in range(300)
+    ]
+    path = tmp_path / "ledger.parquet"
+    path.write_bytes(write_table(pa.Table.from_pylist(rows, schema=schemas.LEDGER), kind="ledger", model="m"))
+    code = (
+        "import os, pathlib, sys\n"
+        "from facebatch.storage.parquet import read_table\n"
+        "data, before = pathlib.Path(sys.argv[1]).read_bytes(), os.listdir('/proc/self/task')\n"
+        "rows = read_table(data, kind='ledger', origin='').num_rows\n"
+        "print(rows, len(os.listdir('/proc/self/task')) - len(before))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["300", "0"]

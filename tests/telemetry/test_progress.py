@@ -14,6 +14,7 @@ from facebatch.telemetry.progress import (
     SilentProgress,
     open_progress,
 )
+from terminal import Terminal
 
 
 class Clock:
@@ -26,11 +27,6 @@ class Clock:
         return self.now
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
 @pytest.mark.parametrize(
     ("position", "expected"),
     [
@@ -38,6 +34,9 @@ class Terminal(io.StringIO):
         (Position("match", "cells", 9000, 4500, 0, 3600.0), "4 500/9 000 cells, 1.2 cells/s, 1:00:00 left"),
         (Position("match", "cells", 4, 4, 0, 8.0), "4/4 cells, 0.5 cells/s, 0:00:08 taken"),
         (Position("match", "cells", 4, 0, 0, 8.0), "0/4 cells"),
+        (Position("plan", "cases", 400, 400, 0, 0.25), "400/400 cases, 1 600 cases/s, 0:00:00 taken"),
+        (Position("plan", "cases", 3, 3, 0, 4.6e-5), "3/3 cases, 0:00:00 taken"),
+        (Position("plan", "cases", 400, 3, 0, 4.6e-5), "3/400 cases"),
         (Position("match", "cells", 0, 0, 0, 0.0), "0/0 cells"),
     ],
 )

@@ -71,10 +71,10 @@ def read_candidate_file(data: bytes, origin: str) -> CandidateFile:
     column that is missing or of another type.
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(data)), page_checksum_verification=True)
+        file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(data)), pre_buffer=False, page_checksum_verification=True)
         names = file.schema_arrow.names
         _require_columns(names, origin)
-        table = file.read(columns=[name for name in CANDIDATES.names if name in names])
+        table = file.read(columns=[name for name in CANDIDATES.names if name in names], use_threads=False)
         table.validate(full=True)
         rows = candidate_rows(lazy(table), origin).collect()
     except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:

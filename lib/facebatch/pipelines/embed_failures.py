@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from facebatch.errors import CorruptError
 from facebatch.gallery.commits import read_part
 from facebatch.gallery.snapshots import ShardEntry
 from facebatch.schemas import Outcome
+from facebatch.storage.parquet import read_table
 from facebatch.storage.store import ObjectStore
-from facebatch.storage.tables import require_kind
 
 SHOWN = 3
 """Images told of every outcome."""
@@ -73,17 +70,8 @@ def _having(shards: Iterable[ShardEntry], outcome: str) -> Iterator[ShardEntry]:
     return (shard for shard in shards if shard.outcomes.get(outcome))
 
 
-def _rows(store: ObjectStore, shard: ShardEntry) -> Iterator[dict[str, Any]]:
-    """Of the ledger, those without a template.
-
-    In this thread: one of pyarrow's may hold the bytes until the interpreter ends, as it soon does after a report, and
-    would abort the process when it lets go of them then.
-    """
-    data, origin = read_part(store, shard.ledger), shard.ledger.key
-    try:
-        file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(data)), pre_buffer=False, page_checksum_verification=True)
-        require_kind(file.schema_arrow, "ledger", origin)
-        for batch in file.iter_batches(columns=_COLUMNS, use_threads=False):
-            yield from batch.filter(pc.not_equal(batch["outcome"], Outcome.OK.value)).to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptError(f"{origin}: not an intact Parquet file ({error}); restore or rebuild it") from error
+def _rows(store: ObjectStore, shard: ShardEntry) -> list[dict[str, Any]]:
+    """Of the ledger, those without a template."""
+    ledger = read_table(read_part(store, shard.ledger), kind="ledger", origin=shard.ledger.key).select(_COLUMNS)
+    rows: list[dict[str, Any]] = ledger.filter(pc.not_equal(ledger["outcome"], Outcome.OK.value)).to_pylist()
+    return rows

@@ -54,7 +54,7 @@ def _assumptions(shape: Shape, means: Means, probe_shards: int) -> Iterator[str]
         yield "gallery and results lie on the machine's own disk"
     else:
         yield (
-            f"a machine reads {_bytes(cluster.bandwidth)} a second from object storage, which answers in "
+            f"a machine reads {amount(cluster.bandwidth)} a second from object storage, which answers in "
             f"{cluster.request_seconds * 1000:g} ms (not measured: say what yours does)"
         )
     yield f"a core merges a candidate of a cell in {MERGE_SECONDS * 1e6:g} microseconds"
@@ -65,20 +65,20 @@ def _told(found: Estimate) -> Iterator[tuple[str, str]]:
     yield "comparisons", f"{found.comparisons:.4g}"
     blocks, segments = words_of_count(found.probe_blocks), words_of_count(found.segments)
     yield "cells", f"{words_of_count(found.cells)}: {blocks} probe blocks x {segments} segments"
-    yield "probe block", f"{words_of_count(found.probe_block)} probes; a cell takes {_time(found.cell_seconds)}"
+    yield "probe block", f"{words_of_count(found.probe_block)} probes; a cell takes {duration(found.cell_seconds)}"
     yield "stretches", f"{words_of_count(found.stretches)} of cells, each done by one worker in a row"
     yield from _told_traffic(found.traffic)
-    parts = ", ".join(f"{name} {_bytes(size)}" for name, size in found.memory.parts().items() if size)
-    yield "memory of a worker", f"{_bytes(found.memory_per_worker)}: {parts}"
-    yield "memory of a machine", f"{_bytes(found.memory_per_machine)}, segments that its workers share counted once"
+    parts = ", ".join(f"{name} {amount(size)}" for name, size in found.memory.parts().items() if size)
+    yield "memory of a worker", f"{amount(found.memory_per_worker)}: {parts}"
+    yield "memory of a machine", f"{amount(found.memory_per_machine)}, segments that its workers share counted once"
     who = f"each of {found.effort.mergers} workers" if found.effort.mergers else "the driver"
-    yield "memory of the merge", f"{_bytes(found.merge_memory)} in {who}"
-    yield "disk of a machine", _bytes(found.disk_per_machine)
+    yield "memory of the merge", f"{amount(found.merge_memory)} in {who}"
+    yield "disk of a machine", amount(found.disk_per_machine)
     effort = found.effort
     stages = {"scan": effort.scan, "lists": effort.lists, "digests": effort.verify, "waiting": effort.wait}
-    told = ", ".join(f"{name} {_time(seconds)}" for name, seconds in {**stages, "merge": effort.merge}.items())
+    told = ", ".join(f"{name} {duration(seconds)}" for name, seconds in {**stages, "merge": effort.merge}.items())
     yield "core-hours", f"{found.core_hours:.3g}: {told}"
-    yield "time", _time(found.seconds)
+    yield "time", duration(found.seconds)
 
 
 def _told_traffic(traffic: Traffic) -> Iterator[tuple[str, str]]:
@@ -87,18 +87,18 @@ def _told_traffic(traffic: Traffic) -> Iterator[tuple[str, str]]:
     yield (
         "a segment",
         (
-            f"{_bytes(traffic.segment.codes)} of codes, {_bytes(traffic.segment.vectors)} of vectors, "
-            f"{_bytes(traffic.segment.members)} of ids"
+            f"{amount(traffic.segment.codes)} of codes, {amount(traffic.segment.vectors)} of vectors, "
+            f"{amount(traffic.segment.members)} of ids"
         ),
     )
     yield (
         "bytes read",
         (
-            f"segments {_bytes(traffic.segments_read)} ({_bytes(traffic.segments_read_per_machine)} a machine), "
-            f"probes {_bytes(traffic.probes_read)}, cells {_bytes(traffic.cells_written)}"
+            f"segments {amount(traffic.segments_read)} ({amount(traffic.segments_read_per_machine)} a machine), "
+            f"probes {amount(traffic.probes_read)}, cells {amount(traffic.cells_written)}"
         ),
     )
-    yield "bytes written", f"cells {_bytes(traffic.cells_written)}, lists {_bytes(traffic.lists_written)}"
+    yield "bytes written", f"cells {amount(traffic.cells_written)}, lists {amount(traffic.lists_written)}"
     kinds = {"GET and HEAD": traffic.requests.get, "PUT": traffic.requests.put}
     kinds |= {"LIST": traffic.requests.list, "DELETE": traffic.requests.delete}
     yield "requests", ", ".join(f"{kind} {words_of_count(count)}" for kind, count in kinds.items())
@@ -109,15 +109,17 @@ def words_of_count(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
-def _bytes(size: float) -> str:
+def amount(size: float) -> str:
+    """Bytes to three digits, with a decimal unit."""
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
+        if size < 999.5:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB"
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds to three digits, as minutes or hours where there are many."""
     if seconds < 120:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -50,6 +50,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "truncated": _DAMAGED,
     "unsupported": "Deliver the picture as JPEG, PNG or WebP.",
     "too_large": "Deliver a smaller file: this one is larger than the limit.",
+    "metadata_error": "Correct what is given with the picture, in its row or sidecar: a value of it cannot be read.",
 }
 """What would mend it, by reason: one sentence for the owner of the pictures."""
 _BY_FACES = frozenset({Outcome.FILTERED_QUALITY, Outcome.MODEL_ERROR, Outcome.REFUSED})
@@ -71,6 +72,8 @@ class Retake:
     """Of the poor template."""
     quality: float | None = None
     """Its unified quality, 0-100."""
+    detail: str | None = None
+    """What the ledger says besides, such as the key of the value that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class Retakes:
 
     def to_csv(self) -> bytes:
         """For a spreadsheet; a row per picture."""
-        columns = ("image_id", "shard_uri", "outcome", "reasons", "advice", "template_id", "quality")
+        columns = ("image_id", "shard_uri", "outcome", "reasons", "advice", "template_id", "quality", "detail")
         return to_csv(columns, ([*_cells(retake)] for retake in self.retakes))
 
 
@@ -111,9 +114,12 @@ def run(store: ObjectStore, below: float | None) -> Retakes:
 
 def _rejected(store: ObjectStore, shard: ShardEntry) -> list[Retake]:
     ledger = read_table(read_part(store, shard.ledger), kind="ledger", origin=shard.ledger.key)
-    rows = ledger.filter(pc.equal(ledger["faces_kept"], 0)).select(["image_id", "outcome", "rejected"]).to_pylist()
+    columns = ["image_id", "outcome", "reason", "rejected"]
+    rows = ledger.filter(pc.equal(ledger["faces_kept"], 0)).select(columns).to_pylist()
+    told = ((row, reasons) for row in rows if (reasons := _reasons(row)))
     return [
-        _retake(row["image_id"], shard.shard_uri, row["outcome"], reasons) for row in rows if (reasons := _reasons(row))
+        replace(_retake(row["image_id"], shard.shard_uri, row["outcome"], reasons), detail=row["reason"])
+        for row, reasons in told
     ]
 
 
@@ -154,3 +160,4 @@ def _cells(retake: Retake) -> Iterator[str | float | None]:
     yield from (retake.image_id, retake.shard_uri, retake.outcome)
     yield from ("; ".join(retake.reasons), " ".join(retake.advice), retake.template_id)
     yield None if retake.quality is None else round(retake.quality, 1)
+    yield retake.detail

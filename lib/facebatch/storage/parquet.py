@@ -1,6 +1,8 @@
 """Stored tables as Parquet bytes: the same rows give the same bytes, and what is read back obeys `schemas`.
 
-pyarrow gets buffers, never a store: its own S3 readers return altered bytes without an error.
+pyarrow gets buffers, never a store: its own S3 readers return altered bytes without an error. It reads them in the
+thread that asks: a thread of its own may hold a buffer of Python's until the interpreter ends, and aborts the process
+when it lets go of it then. Nearly all bytes of a table are in one column, so its threads would save nothing.
 """
 
 import numpy as np
@@ -51,9 +53,9 @@ def read_table(data: bytes | npt.NDArray[np.uint8], *, kind: str, origin: str) -
     or nulls that are not those of `schemas` (templates: of any dimension).
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(data)), page_checksum_verification=True)
+        file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(data)), pre_buffer=False, page_checksum_verification=True)
         tables.require_kind(file.schema_arrow, kind, origin)
-        table = file.read()
+        table = file.read(use_threads=False)
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise CorruptError(f"{origin}: not an intact Parquet file ({error}); restore or rebuild it") from error

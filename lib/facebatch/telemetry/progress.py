@@ -13,6 +13,8 @@ from rich.progress import Progress as RichProgress
 
 LINE_INTERVAL_S = 10.0
 """Seconds between two plain lines."""
+RATE_AFTER_S = 0.1
+"""Seconds before which a rate is left out: it would be that of the clock."""
 
 
 class Stage(Protocol):
@@ -56,18 +58,19 @@ class Position:
         """Counts, rate and time left, for example "12/40 shards, 3 100 images, 41.2 images/s, 0:01:10 left".
 
         The rate is the mean since the stage began, in images when there are any. Rate and time left are absent until
-        something is done.
+        something is done and RATE_AFTER_S have passed; how long a whole stage took is told of a short one too.
         """
         parts = [f"{_grouped(self.done)}/{_grouped(self.total)} {self.unit}"]
         if self.images:
             parts.append(f"{_grouped(self.images)} images")
-        if self.done and self.seconds > 0:
-            rate, unit = (self.images, "images") if self.images else (self.done, self.unit)
-            parts.append(f"{rate / self.seconds:.1f} {unit}/s")
-            if self.done < self.total:
-                parts.append(f"{_clock(self.seconds / self.done * (self.total - self.done))} left")
-            else:
-                parts.append(f"{_clock(self.seconds)} taken")
+        timed = self.done > 0 and self.seconds >= RATE_AFTER_S
+        if timed:
+            count, unit = (self.images, "images") if self.images else (self.done, self.unit)
+            parts.append(f"{_rate(count / self.seconds)} {unit}/s")
+        if timed and self.done < self.total:
+            parts.append(f"{_clock(self.seconds / self.done * (self.total - self.done))} left")
+        elif self.done and self.seconds > 0 and self.done >= self.total:
+            parts.append(f"{_clock(self.seconds)} taken")
         return ", ".join(parts)
 
 
@@ -161,6 +164,10 @@ class _Counter:
 
 def _grouped(number: int) -> str:
     return f"{number:,}".replace(",", " ")
+
+
+def _rate(number: float) -> str:
+    return f"{number:.1f}" if number < 1000 else _grouped(round(number))
 
 
 def _clock(seconds: float) -> str:
