@@ -113,8 +113,9 @@ def test_another_photo_or_another_person_is_not_the_same_canary(column: str, val
 
 def test_a_photo_with_two_templates_is_left_out() -> None:
     before, now = side(0.3), side(0.3, seed=2)
-    twice = put(now.canaries.probes, "image_id", 1, now.canaries.probes["image_id"][0].as_py())
-    twice = put(twice, "subject_id", 1, twice["subject_id"][0].as_py())
+    twice = now.canaries.probes
+    for column in ("image_id", "image_sha256", "subject_id"):
+        twice = put(twice, column, 1, twice[column][0].as_py())
     found = figures(before, made(twice, now.enrolled))
     assert (found[CANARIES].value, found[RANK_ONE].n) == (2, MATED - 2)
 
