@@ -107,9 +107,8 @@ def _connect(address: str) -> None:
         ) from None
     except Exception as error:  # a late start is a plain one, a folder or memory that it cannot have an OSError
         why = str(error).partition("\n")[0].rstrip(".")
-        raise StopError(
-            f"Ray does not start or answer at {address}: {why}; try again, or `--run.executor local`"
-        ) from None
+        told = f"Ray does not start or answer at {address}: {why}; try again, or `--run.executor local`"
+        raise StopError(told) from None
 
 
 def _cluster_capacity() -> Capacity:

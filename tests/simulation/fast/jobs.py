@@ -5,13 +5,16 @@ collection are the code of the package.
 """
 
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 from facebatch.errors import RetryableError, StaleError
 from facebatch.gallery import leases, snapshots
 from facebatch.gallery.commits import ShardCommit, committed_keys, find_commit, put_first, put_part
+from facebatch.images.records import ImageShard
 from facebatch.pipelines import embed
+from facebatch.pipelines.overlaps import Listed
 from facebatch.storage import layout
 from facebatch.telemetry.progress import SilentProgress
 from simulation.fast.world import CARD, FastWorld, Shard
@@ -40,11 +43,17 @@ def embed_job(world: FastWorld, uri: str) -> Job:
             commits = [commit for commit in found if commit is not None]
             if len(commits) < len(found):
                 raise StaleError("a commit disappeared; run the same command again")
-            snapshot, published = embed._publish(store, since, uri, commits, CARD, held)
+            listed = _listed(uri, source.revisions[number])
+            snapshot, published = embed._publish(store, since, listed, commits, CARD, held)
         world.rules.embedded(uri, number, snapshot.seq)
         world.rules.told_truly(snapshot.seq, published, world.issued[running()])
 
     return lambda: repeat(world, once)
+
+
+@cache
+def _listed(uri: str, revision: tuple[Shard, ...]) -> Listed:
+    return Listed(uri, tuple(ImageShard(shard.uri, "tar", 1, shard.key) for shard in revision))
 
 
 def enrol(world: FastWorld, uri: str, shard: Shard) -> ShardCommit:
