@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from facebatch.pipelines.generation_report import GenerationReport
 from facebatch.pipelines.reindex import ReindexReport
 from reindexed import live_members, update
 from stored import files
-from worlds import FOLDER, QUIET, World, copy_photos
+from worlds import FOLDER, PEOPLE, QUIET, World, copy_photos
 
 NEW, WORSE = "new", "worse"
 PREPROCESSING = {NEW: {"std": 128.0}, WORSE: {"mean": 700.0}}
@@ -44,6 +45,21 @@ def put_world(data: Path, models: Path, world: World) -> None:
     for name in PREPROCESSING:
         again = Renewed(world, name)
         embed.run(world.embed(gallery=str(again.canaries), source=photos, model=again.model), QUIET)
+
+
+BEFORE, OVER = date(2024, 3, 1), "2024-03-02T10:00:00+00:00"
+
+
+def enrol_expiring(world: World) -> tuple[SourceSpec, ...]:
+    """Enrol on the day BEFORE from a list with days in place of folders, by which the first person's time is OVER."""
+    lines = ["uri,subject_id,expires_at"]
+    for number, path in enumerate(files(world.root / "gallery-photos", "*.jpg")):
+        lines.append(f"{path},{path.parent.name},{OVER if number == 0 else ''}")
+    (world.root / "list.csv").write_text("\n".join(lines) + "\n")
+    sources = (SourceSpec(uri=str(world.root / "list.csv"), images_per_shard=2),)
+    shutil.rmtree(world.root / "gallery")
+    assert update(world, sources=sources, as_of=BEFORE).templates == PEOPLE
+    return sources
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,10 @@ from facebatch.pipelines import plan_match as plan_match_pipeline
 from facebatch.pipelines import reindex as reindex_pipeline
 from facebatch.pipelines.demo import DemoConfig
 from facebatch.pipelines.expire_results import require_erased
-from facebatch.pipelines.generation_report import check_part
+from facebatch.pipelines.generation_report import check_known
 from facebatch.pipelines.pairs import PairsConfig
 from facebatch.pipelines.plan_match import PlanMatchConfig
 from facebatch.pipelines.reindex_erase import require_known
-from facebatch.pipelines.reindex_report import check_known
 from facebatch.pipelines.retention_words import require_judged
 
 app = App(
@@ -90,7 +89,6 @@ def reindex(*, config: Annotated[ReindexConfig, Flat], output: Output = Output()
     result = reindex_pipeline.run(config, output.start(), dry_run=dry_run)
     output.show("reindex: the plan" if dry_run else "reindex", result)
     check_known(result)
-    check_part(result)
 
 
 @app.command

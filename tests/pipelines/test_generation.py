@@ -1,7 +1,6 @@
 """A change of the model on real photos: beside the old one, resumed, compared, published at once, and taken back."""
 
 import json
-import shutil
 import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,14 +19,13 @@ from facebatch.gallery.collect import RetentionSpec
 from facebatch.gallery.commits import find_commit
 from facebatch.gallery.history import numbers
 from facebatch.gallery.unpublished import read_generations
-from facebatch.images.source import SourceSpec
 from facebatch.index.compact import CompactSpec
 from facebatch.match.generations import CANARIES, IMPOSTORS, MATES, RANK_ONE, SEPARATION
 from facebatch.pipelines import expire_verify, gallery_collect, gallery_rollback, gallery_verify, reindex
 from facebatch.pipelines.gallery_rollback import RollbackSpec
 from page import Page
 from reindexed import gallery, head, live_members, update
-from repacked import WORSE, Renewed, enrolled, image_of, request, run, run_part, subjects, template_of
+from repacked import WORSE, Renewed, enrol_expiring, enrolled, image_of, request, run, run_part, subjects, template_of
 from stored import files
 from worlds import PEOPLE, QUIET, World
 
@@ -262,14 +260,8 @@ def test_nobody_who_was_erased_comes_back_whatever_named_them(world: World, comp
 
 
 def test_what_has_expired_is_not_in_the_new_model_and_no_rollback_brings_it_back(world: World) -> None:
-    """A list with days in place of folders: the first person's is over, and its template is purged at once."""
-    lines = ["uri,subject_id,expires_at"]
-    for number, path in enumerate(files(world.root / "gallery-photos", "*.jpg")):
-        lines.append(f"{path},{path.parent.name},{'2024-03-02T10:00:00+00:00' if number == 0 else ''}")
-    (world.root / "list.csv").write_text("\n".join(lines) + "\n")
-    sources = (SourceSpec(uri=str(world.root / "list.csv"), images_per_shard=2),)
-    shutil.rmtree(world.root / "gallery")
-    assert update(world, sources=sources, as_of=date(2024, 3, 1)).templates == PEOPLE
+    """The first person's time is over, and its template is purged at once."""
+    sources = enrol_expiring(world)
     over, *others = subjects(world)
     report = run(Renewed(world).change(sources=sources, compaction=CompactSpec(rows=1000)))
     assert (report.expired, report.templates_purged) == (1, 1)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,18 @@ from facebatch.config import ReindexConfig
 from facebatch.errors import FacebatchError, ModelPackError
 from facebatch.faces import packs
 from facebatch.faces.settings import ModelSpec
-from facebatch.images.source import SourceSpec
 from facebatch.index.compact import CompactSpec
 from facebatch.pipelines import expire_verify, gallery_verify, reindex
 from gallery.small import objects
 from page import Page
 from reindexed import gallery, head, update
-from repacked import Renewed, enrolled, image_of, request, run, run_part, subjects, template_of
+from repacked import Renewed, enrol_expiring, enrolled, image_of, request, run, run_part, subjects, template_of
 from stored import files
 from worlds import LOCAL, PEOPLE, QUIET, World
 
 pytestmark = pytest.mark.integration
 
 MASKING, PURGING = CompactSpec(rows=0), CompactSpec(rows=1000)
-BEFORE, OVER = date(2024, 3, 1), "2024-03-02T10:00:00+00:00"
 
 
 @pytest.fixture
@@ -39,18 +37,6 @@ def world(prepared: Path, tmp_path: Path, model: ModelSpec) -> World:
 def part(renewed: Renewed, shards: int = 1, **changes: object) -> ReindexConfig:
     """A night that embeds so many shards with the new model."""
     return renewed.change(spec=renewed.spec(shards=shards), **changes)
-
-
-def expiring(world: World) -> tuple[SourceSpec, ...]:
-    """Enrol from a list by which the first person's time is over by now."""
-    lines = ["uri,subject_id,expires_at"]
-    for number, path in enumerate(files(world.root / "gallery-photos", "*.jpg")):
-        lines.append(f"{path},{path.parent.name},{OVER if number == 0 else ''}")
-    (world.root / "list.csv").write_text("\n".join(lines) + "\n")
-    sources = (SourceSpec(uri=str(world.root / "list.csv"), images_per_shard=2),)
-    shutil.rmtree(world.root / "gallery")
-    update(world, sources=sources, as_of=BEFORE)
-    return sources
 
 
 def left(world: World) -> int:
@@ -99,7 +85,7 @@ def test_who_is_asked_to_be_deleted_leaves_the_head_and_is_not_in_the_new_model(
 
 
 def test_what_has_expired_leaves_the_head(world: World) -> None:
-    sources, renewed = expiring(world), Renewed(world)
+    sources, renewed = enrol_expiring(world), Renewed(world)
     assert left(world) > 0
     over, *others = subjects(world)
     report = run_part(part(renewed, sources=sources, compaction=MASKING))
@@ -154,7 +140,7 @@ def test_a_line_that_names_nothing_ends_with_exit_code_2_every_night_until_it_is
 def test_the_plan_tells_what_would_be_erased_and_writes_nothing(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sources = expiring(world)
+    sources = enrol_expiring(world)
     *_, erased = subjects(world)
     asked = request(world, "asked", f"subject,{erased}", "template,none")
     config = part(Renewed(world), deletions=asked, sources=sources, compaction=PURGING)

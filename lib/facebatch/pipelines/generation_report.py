@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from facebatch.pipelines.expire_report import ExpireReport
 from facebatch.pipelines.reindex_erase import require_known
 from facebatch.pipelines.reindex_plan import SourcePlan
+from facebatch.pipelines.reindex_report import ReindexReport
 from facebatch.pipelines.reindex_words import ReindexPlan
 
 
@@ -78,11 +79,11 @@ def unfinished(
     )
 
 
-def check_part(result: object) -> None:
-    """StopError with a line per deletion that named nothing, after a run that left shards of a change to the next has
-    carried out all others, or for the plan of one.
+def check_known(result: object) -> None:
+    """StopError with a line per deletion that named nothing, after a reindex that carried out all others, at the end of
+    a change or not, or for the plan of one that leaves shards to the next.
     """
-    if isinstance(result, GenerationReport):
+    if isinstance(result, ReindexReport | GenerationReport):
         require_known(result.unknown)
     elif isinstance(result, ReindexPlan):
         require_known(result.get("unknown", ()), planned=True)

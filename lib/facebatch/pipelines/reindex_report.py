@@ -10,7 +10,6 @@ from facebatch.gallery.snapshots import SegmentEntry, Snapshot
 from facebatch.index.compact import Outlook
 from facebatch.pipelines.reindex_compact import Compaction
 from facebatch.pipelines.reindex_dates import Dates
-from facebatch.pipelines.reindex_erase import require_known
 from facebatch.pipelines.reindex_plan import SourcePlan, unnamed_sources
 from facebatch.pipelines.reindex_words import in_words
 
@@ -114,12 +113,6 @@ class ReindexReport:
         """The same for people."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         return in_words({**told, "dates": self.dates.in_words})
-
-
-def check_known(result: object) -> None:
-    """StopError with a line per deletion that named nothing, after all others were carried out and published."""
-    if isinstance(result, ReindexReport):
-        require_known(result.unknown)
 
 
 def report(ended: Ended, plans: Sequence[SourcePlan], seconds: Mapping[str, float], page: str | None) -> ReindexReport:
